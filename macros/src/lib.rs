@@ -1,0 +1,1 @@
+//! Attribute macros of `gorust`; use them through that crate.

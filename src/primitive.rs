@@ -1,0 +1,52 @@
+//! The one switch between std and loom.
+//!
+//! Problem: every concurrent structure of gorust must run on real hardware *and* under loom's
+//! model checker, and it must be the same code. Everything that synchronises threads therefore
+//! comes from this file, the only one that names either source.
+//!
+//! Under `--cfg gorust_loom` each atomic is a thin wrapper that performs a relaxed
+//! read-modify-write on a shadow atomic before each operation. Loom skips interleavings in which a
+//! thread loads an atomic and then writes it, that is, in every compare-and-swap loop; the shadow
+//! operation gives it back its scheduling point. The wrappers are `#[track_caller]`, so that a
+//! model can name one call site and have its ordering weakened (see [`mutate`]).
+//!
+//! There is no poisoning: a lock held across a panic is simply unlocked, because user code never
+//! runs under our locks.
+
+#[cfg(not(gorust_loom))]
+mod real;
+#[cfg(not(gorust_loom))]
+pub use real::*;
+
+#[cfg(gorust_loom)]
+mod model;
+#[cfg(gorust_loom)]
+pub use model::*;
+
+/// `true` if the running loom model asked for the named mutation of the shipped code; a constant
+/// `false` otherwise. Each name belongs to exactly one model that must fail under it.
+macro_rules! mutated {
+    ($name:literal) => {{
+        #[cfg(gorust_loom)]
+        {
+            $crate::primitive::mutate::is_active($name)
+        }
+        #[cfg(not(gorust_loom))]
+        {
+            false
+        }
+    }};
+}
+pub(crate) use mutated;
+
+/// Keeps its content on a cache line (and its prefetched neighbour) of its own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct CachePadded<T>(pub T);
+
+impl<T> std::ops::Deref for CachePadded<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}

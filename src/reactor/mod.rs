@@ -1,0 +1,4 @@
+//! Network poller on mio.
+
+/// A selector and its registrations.
+pub struct Reactor(());

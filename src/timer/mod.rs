@@ -1,0 +1,4 @@
+//! Timer wheels.
+
+/// One wheel behind its lock.
+pub struct Shard(());

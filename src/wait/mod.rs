@@ -1,0 +1,3 @@
+//! What everything that waits shares: batches of wakers, waiter lists.
+
+pub(crate) mod batch;
