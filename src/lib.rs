@@ -1,5 +1,6 @@
 //! Go's concurrency for Rust.
 #![allow(dead_code)] // until the pieces are joined
+#![cfg_attr(gorust_loom, allow(missing_docs))] // `units` shows private structures
 
 mod coop;
 mod primitive;
@@ -7,3 +8,12 @@ mod reactor;
 mod scheduler;
 mod timer;
 mod wait;
+
+/// The structures that the loom models drive: the code that ships, reached past its privacy.
+#[cfg(gorust_loom)]
+#[doc(hidden)]
+pub mod units {
+    pub use crate::primitive::{
+        Arc, CachePadded, Condvar, Mutex, MutexGuard, UnsafeCell, atomic, mutate, thread,
+    };
+}
