@@ -6,73 +6,157 @@ pub use loom::sync::Arc;
 
 /// Which part of the shipped code the running model asked to break.
 ///
-/// A model runs in a process of its own; its harness sets these once, before the model starts.
+/// All of this belongs to the OS thread that runs the model: loom runs a model's threads as
+/// coroutines on that one, so models that run beside each other do not meet here.
 pub mod mutate {
+    use std::cell::{Cell, RefCell};
+    use std::collections::BTreeSet;
+    use std::ops::RangeInclusive;
     use std::panic::Location;
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-    use std::sync::{OnceLock, RwLock};
+    use std::sync::OnceLock;
+
+    use super::atomic::Ordering;
 
     /// What to change.
     #[derive(Clone, Debug)]
     pub enum Mutation {
         /// The `mutated!` hook of this name answers `true`.
         Named(&'static str),
-        /// Atomic operations on this line run with this ordering; a fence there is left out.
+        /// The atomic operation or fence on these lines of `file` runs with `to`, or with what is
+        /// left of `to` for its kind; a fence weakened to `Relaxed` is left out.
         Weaken {
+            /// The path as the compiler was given it, `src/..`.
             file: &'static str,
-            line: u32,
+            /// From the first to the last line of the operation's name.
+            lines: RangeInclusive<u32>,
+            /// The weaker ordering.
             to: Ordering,
+            /// Weakens the ordering that a failed `compare_exchange` has, not the main one.
+            of_failure: bool,
         },
     }
 
-    static ACTIVE: RwLock<Option<Mutation>> = RwLock::new(None);
-    static HITS: AtomicUsize = AtomicUsize::new(0);
-    static SCHEDULE_POINTS: AtomicBool = AtomicBool::new(true);
-    static TRACE: OnceLock<bool> = OnceLock::new();
-
-    /// Sets, or clears, the mutation for all models that run from now on.
-    pub fn set(mutation: Option<Mutation>) {
-        *ACTIVE.write().unwrap_or_else(|e| e.into_inner()) = mutation;
-        HITS.store(0, Ordering::Relaxed);
+    /// What became of the mutation.
+    #[derive(Clone, Debug, Default)]
+    pub struct Effect {
+        /// How often the mutated place was executed.
+        pub hits: usize,
+        /// How often the place was executed with an ordering that `to` does not weaken.
+        pub not_weaker: usize,
+        /// The places that matched, as (line, column): more than one is a mistake.
+        pub places: BTreeSet<(u32, u32)>,
     }
 
-    /// How often the mutated place was executed since `set`.
-    pub fn hits() -> usize {
-        HITS.load(Ordering::Relaxed)
+    /// What an ordering is for: decides which orderings are valid.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub(super) enum Role {
+        Load,
+        Store,
+        ReadModifyWrite,
+        /// The load that a failed compare-and-exchange is.
+        Failure,
+        Fence,
+    }
+
+    thread_local! {
+        static ACTIVE: RefCell<Option<Mutation>> = const { RefCell::new(None) };
+        static EFFECT: RefCell<Effect> = RefCell::default();
+        static SCHEDULE_POINTS: Cell<bool> = const { Cell::new(true) };
+    }
+
+    /// Sets, or clears, the mutation for the models that this thread runs from now on.
+    pub fn set(mutation: Option<Mutation>) {
+        ACTIVE.set(mutation);
+        EFFECT.take();
+    }
+
+    /// What the mutation has met since `set`.
+    pub fn effect() -> Effect {
+        EFFECT.with_borrow(Effect::clone)
     }
 
     /// Whether atomics give loom a scheduling point before each operation.
     pub fn set_schedule_points(on: bool) {
-        SCHEDULE_POINTS.store(on, Ordering::Relaxed);
+        SCHEDULE_POINTS.set(on);
     }
 
     pub(super) fn schedule_points() -> bool {
-        SCHEDULE_POINTS.load(Ordering::Relaxed)
+        SCHEDULE_POINTS.get()
     }
 
-    pub(crate) fn is_active(name: &str) -> bool {
-        let active = ACTIVE.read().unwrap_or_else(|e| e.into_inner());
-        let hit = matches!(&*active, Some(Mutation::Named(n)) if *n == name);
+    pub fn is_active(name: &str) -> bool {
+        let hit = ACTIVE
+            .with_borrow(|active| matches!(active, Some(Mutation::Named(named)) if *named == name));
         if hit {
-            HITS.fetch_add(1, Ordering::Relaxed);
+            EFFECT.with_borrow_mut(|effect| effect.hits += 1);
         }
         hit
     }
 
-    /// The ordering that the operation at `place` is to run with, if it is the mutated one.
-    pub(super) fn weakened(place: &Location<'_>) -> Option<Ordering> {
-        if *TRACE.get_or_init(|| std::env::var_os("GORUST_TRACE_SITES").is_some()) {
-            eprintln!("site {}:{}", place.file(), place.line());
-        }
-        let active = ACTIVE.read().unwrap_or_else(|e| e.into_inner());
-        match &*active {
-            Some(Mutation::Weaken { file, line, to })
-                if *line == place.line() && place.file().ends_with(file) =>
+    /// The ordering that the operation at `place` is to run with: `order`, unless it is mutated.
+    pub(super) fn ordering(place: &Location<'_>, role: Role, order: Ordering) -> Ordering {
+        trace(place, role);
+        let to = ACTIVE.with_borrow(|active| match active {
+            Some(Mutation::Weaken {
+                file,
+                lines,
+                to,
+                of_failure,
+            }) if lines.contains(&place.line())
+                && *of_failure == (role == Role::Failure)
+                && is_file(place.file(), file) =>
             {
-                HITS.fetch_add(1, Ordering::Relaxed);
                 Some(*to)
             }
             _ => None,
+        });
+        let Some(to) = to.map(|to| valid_for(role, to)) else {
+            return order;
+        };
+        EFFECT.with_borrow_mut(|effect| {
+            effect.places.insert((place.line(), place.column()));
+            if is_weaker(to, order) {
+                effect.hits += 1;
+                to
+            } else {
+                effect.not_weaker += 1;
+                order
+            }
+        })
+    }
+
+    fn is_file(path: &str, file: &str) -> bool {
+        path.strip_suffix(file)
+            .is_some_and(|folder| folder.is_empty() || folder.ends_with('/'))
+    }
+
+    /// The part of `order` that an operation of this kind can have.
+    fn valid_for(role: Role, order: Ordering) -> Ordering {
+        match (role, order) {
+            (Role::Load | Role::Failure, Ordering::Release) => Ordering::Relaxed,
+            (Role::Load | Role::Failure, Ordering::AcqRel) => Ordering::Acquire,
+            (Role::Store, Ordering::Acquire) => Ordering::Relaxed,
+            (Role::Store, Ordering::AcqRel) => Ordering::Release,
+            _ => order,
+        }
+    }
+
+    fn is_weaker(order: Ordering, than: Ordering) -> bool {
+        use Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+        matches!(
+            (order, than),
+            (Relaxed, Acquire | Release | AcqRel | SeqCst)
+                | (Acquire | Release, AcqRel | SeqCst)
+                | (AcqRel, SeqCst)
+        )
+    }
+
+    /// With `GORUST_TRACE_SITES` set, names each operation that runs.
+    fn trace(place: &Location<'_>, role: Role) {
+        static TRACE: OnceLock<bool> = OnceLock::new();
+        let on = *TRACE.get_or_init(|| std::env::var_os("GORUST_TRACE_SITES").is_some());
+        if on && role != Role::Failure {
+            eprintln!("site {}:{}:{}", place.file(), place.line(), place.column());
         }
     }
 }
@@ -81,24 +165,16 @@ pub mod mutate {
 pub mod atomic {
     pub use std::sync::atomic::Ordering;
 
-    use super::mutate;
+    use super::mutate::{self, Role};
     use loom::sync::atomic as loom_atomic;
     use std::panic::Location;
 
-    /// A fence that a mutation can leave out.
+    /// A fence that a mutation can weaken or leave out.
     #[track_caller]
     pub fn fence(order: Ordering) {
-        if mutate::weakened(Location::caller()).is_none() {
-            loom_atomic::fence(order);
-        }
-    }
-
-    /// A failure ordering that `success` allows.
-    fn failure_for(success: Ordering, wanted: Ordering) -> Ordering {
-        match success {
-            Ordering::Relaxed | Ordering::Release => Ordering::Relaxed,
-            Ordering::Acquire | Ordering::AcqRel if wanted == Ordering::SeqCst => Ordering::Acquire,
-            _ => wanted,
+        match mutate::ordering(Location::caller(), Role::Fence, order) {
+            Ordering::Relaxed if order != Ordering::Relaxed => {}
+            order => loom_atomic::fence(order),
         }
     }
 
@@ -123,19 +199,19 @@ pub mod atomic {
                 }
                 #[track_caller]
                 pub fn load(&self, order: Ordering) -> $value {
-                    let order = mutate::weakened(Location::caller()).unwrap_or(order);
+                    let order = mutate::ordering(Location::caller(), Role::Load, order);
                     self.before();
                     self.value.load(order)
                 }
                 #[track_caller]
                 pub fn store(&self, value: $value, order: Ordering) {
-                    let order = mutate::weakened(Location::caller()).unwrap_or(order);
+                    let order = mutate::ordering(Location::caller(), Role::Store, order);
                     self.before();
                     self.value.store(value, order)
                 }
                 #[track_caller]
                 pub fn swap(&self, value: $value, order: Ordering) -> $value {
-                    let order = mutate::weakened(Location::caller()).unwrap_or(order);
+                    let order = mutate::ordering(Location::caller(), Role::ReadModifyWrite, order);
                     self.before();
                     self.value.swap(value, order)
                 }
@@ -147,10 +223,13 @@ pub mod atomic {
                     success: Ordering,
                     failure: Ordering,
                 ) -> Result<$value, $value> {
-                    let success = mutate::weakened(Location::caller()).unwrap_or(success);
+                    let place = Location::caller();
+                    let success = mutate::ordering(place, Role::ReadModifyWrite, success);
+                    let failure = mutate::ordering(place, Role::Failure, failure);
                     self.before();
-                    self.value.compare_exchange(current, new, success, failure_for(success, failure))
+                    self.value.compare_exchange(current, new, success, failure)
                 }
+                /// Loom never lets it fail without a reason.
                 #[track_caller]
                 pub fn compare_exchange_weak(
                     &self,
@@ -159,11 +238,33 @@ pub mod atomic {
                     success: Ordering,
                     failure: Ordering,
                 ) -> Result<$value, $value> {
-                    let success = mutate::weakened(Location::caller()).unwrap_or(success);
+                    self.compare_exchange(current, new, success, failure)
+                }
+                #[track_caller]
+                pub fn fetch_update(
+                    &self,
+                    success: Ordering,
+                    failure: Ordering,
+                    mut next: impl FnMut($value) -> Option<$value>,
+                ) -> Result<$value, $value> {
+                    let place = Location::caller();
+                    let success = mutate::ordering(place, Role::ReadModifyWrite, success);
+                    let failure = mutate::ordering(place, Role::Failure, failure);
                     self.before();
-                    self.value.compare_exchange_weak(
-                        current, new, success, failure_for(success, failure),
-                    )
+                    let mut current = self.value.load(failure);
+                    while let Some(new) = next(current) {
+                        self.before();
+                        match self.value.compare_exchange(current, new, success, failure) {
+                            Ok(previous) => return Ok(previous),
+                            Err(other) => current = other,
+                        }
+                    }
+                    Err(current)
+                }
+                #[track_caller]
+                pub fn into_inner(self) -> $value {
+                    // SAFETY: whoever owns the atomic has it alone.
+                    unsafe { self.value.unsync_load() }
                 }
             }
         };
@@ -175,7 +276,7 @@ pub mod atomic {
                 $(
                     #[track_caller]
                     pub fn $method(&self, value: $value, order: Ordering) -> $value {
-                        let order = mutate::weakened(Location::caller()).unwrap_or(order);
+                        let order = mutate::ordering(Location::caller(), Role::ReadModifyWrite, order);
                         self.before();
                         self.value.$method(value, order)
                     }
@@ -184,21 +285,37 @@ pub mod atomic {
         };
     }
 
+    macro_rules! wrap_number {
+        ($name:ident, $value:ty) => {
+            wrap!($name, $value, [], loom_atomic::$name);
+            wrap_rmw!(
+                $name,
+                $value,
+                [
+                    fetch_add, fetch_sub, fetch_or, fetch_and, fetch_xor, fetch_max, fetch_min
+                ]
+            );
+            impl Default for $name {
+                fn default() -> Self {
+                    Self::new(0)
+                }
+            }
+        };
+    }
+
     wrap!(AtomicBool, bool, [], loom_atomic::AtomicBool);
-    wrap!(AtomicU8, u8, [], loom_atomic::AtomicU8);
-    wrap!(AtomicU32, u32, [], loom_atomic::AtomicU32);
-    wrap!(AtomicU64, u64, [], loom_atomic::AtomicU64);
-    wrap!(AtomicUsize, usize, [], loom_atomic::AtomicUsize);
+    wrap_rmw!(AtomicBool, bool, [fetch_or, fetch_and, fetch_xor]);
     wrap!(AtomicPtr, *mut T, [<T>], loom_atomic::AtomicPtr<T>);
-    wrap_rmw!(AtomicBool, bool, [fetch_or, fetch_and]);
-    wrap_rmw!(AtomicU8, u8, [fetch_add, fetch_sub, fetch_or, fetch_and]);
-    wrap_rmw!(AtomicU32, u32, [fetch_add, fetch_sub, fetch_or, fetch_and]);
-    wrap_rmw!(AtomicU64, u64, [fetch_add, fetch_sub, fetch_or, fetch_and]);
-    wrap_rmw!(
-        AtomicUsize,
-        usize,
-        [fetch_add, fetch_sub, fetch_or, fetch_and]
-    );
+    wrap_number!(AtomicU8, u8);
+    wrap_number!(AtomicU32, u32);
+    wrap_number!(AtomicU64, u64);
+    wrap_number!(AtomicUsize, usize);
+
+    impl Default for AtomicBool {
+        fn default() -> Self {
+            Self::new(false)
+        }
+    }
 }
 
 /// Threads, parking, spinning.
@@ -237,7 +354,7 @@ impl<T> UnsafeCell<T> {
 pub use loom::sync::MutexGuard;
 
 /// A mutex without poisoning.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Mutex<T>(loom::sync::Mutex<T>);
 
 impl<T> Mutex<T> {
@@ -251,13 +368,23 @@ impl<T> Mutex<T> {
     }
     #[track_caller]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        self.0.try_lock().ok()
+        match self.0.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(std::sync::TryLockError::Poisoned(poison)) => Some(poison.into_inner()),
+            Err(std::sync::TryLockError::WouldBlock) => None,
+        }
     }
 }
 
 /// A condition variable for [`Mutex`].
 #[derive(Debug)]
 pub struct Condvar(loom::sync::Condvar);
+
+impl Default for Condvar {
+    fn default() -> Self {
+        Condvar::new()
+    }
+}
 
 impl Condvar {
     pub fn new() -> Self {
