@@ -9,22 +9,16 @@
 //!
 //! The process ends when main has returned, as in Go. So nothing that a goroutine does may keep
 //! the thread of `fn main` from noticing: while main is a goroutine, that thread runs no other,
-//! it only waits ([`wait_for`]).
+//! it only waits.
 //!
 //! The result becomes an exit code where the future ran; it never crosses to another thread, and
 //! need not be `Send` either.
 
 use std::future::Future;
 use std::panic::resume_unwind;
-use std::pin::pin;
 use std::process::{ExitCode, Termination};
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
 
-use crate::primitive::thread;
-use stub::runtime::Builder;
-
-mod stub;
+use crate::runtime::Builder;
 
 /// Makes an `async fn` the entry of the program.
 ///
@@ -129,7 +123,7 @@ impl Options {
     /// Makes the default runtime one with these options, unless it has started already.
     fn configure_default(self) {
         if self.worker_threads.is_some() || self.current_thread {
-            stub::runtime::configure_default(self.builder());
+            crate::runtime::configure_default(self.builder());
         }
     }
 }
@@ -189,8 +183,8 @@ impl AsGoroutine {
     {
         refuse_under_loom();
         main.options.configure_default();
-        let handle = stub::go(main.future);
-        match wait_for(handle) {
+        let handle = crate::go(main.future);
+        match crate::wait::blocking::block_on(handle) {
             Ok(code) => code,
             // The panic hook has spoken already; unwinding on makes the exit code 101.
             Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
@@ -222,7 +216,7 @@ impl OnThisThread {
 pub fn block_on<F: Future>(options: Options, future: F) -> F::Output {
     refuse_under_loom();
     options.configure_default();
-    stub::block_on(future)
+    crate::block_on(future)
 }
 
 /// Runs a test on a runtime of its own, which is gone when the test has ended.
@@ -235,25 +229,6 @@ pub fn run_test<F: Future>(options: Options, future: F) -> F::Output {
     match options.builder().build() {
         Ok(runtime) => runtime.block_on(future),
         Err(error) => panic!("cannot build the runtime of this test: {error}"),
-    }
-}
-
-/// Waits on a plain thread, which does nothing else in the meantime.
-fn wait_for<F: Future>(future: F) -> F::Output {
-    struct Unpark(thread::Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
-        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! Go's concurrency for Rust.
-#![allow(dead_code)] // until the pieces are joined
 #![cfg_attr(gorust_loom, allow(missing_docs))] // `units` shows private structures
 
 mod coop;
 mod entry;
+mod go;
 mod primitive;
 mod reactor;
+pub mod runtime;
 mod scheduler;
+pub mod task;
 mod timer;
 mod wait;
 
@@ -20,6 +22,8 @@ pub mod units {
 }
 
 pub use entry::{main, test};
+pub use go::{go, go_blocking, yield_now};
+pub use runtime::block_on;
 
 /// What the attribute macros expand to; no part of the public interface.
 #[doc(hidden)]

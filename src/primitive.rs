@@ -50,3 +50,36 @@ impl<T> std::ops::Deref for CachePadded<T> {
         &self.0
     }
 }
+
+/// A process-wide counter. Always std's: loom's atomics cannot live in a `static`, and nothing is
+/// published through it.
+#[derive(Debug)]
+pub struct GlobalCounter(std::sync::atomic::AtomicU64);
+
+impl GlobalCounter {
+    pub const fn new(start: u64) -> Self {
+        GlobalCounter(std::sync::atomic::AtomicU64::new(start))
+    }
+    /// Adds, and returns what was there before.
+    pub fn add(&self, count: u64) -> u64 {
+        self.0
+            .fetch_add(count, std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+/// A process-wide flag, std's for the same reason. Its users order it with fences.
+#[derive(Debug)]
+pub struct GlobalFlag(std::sync::atomic::AtomicBool);
+
+impl GlobalFlag {
+    pub const fn new(value: bool) -> Self {
+        GlobalFlag(std::sync::atomic::AtomicBool::new(value))
+    }
+    #[inline]
+    pub fn get(&self) -> bool {
+        self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+    pub fn set(&self, value: bool) {
+        self.0.store(value, std::sync::atomic::Ordering::Relaxed);
+    }
+}

@@ -14,7 +14,7 @@ pub mod atomic {
 /// Threads, parking, spinning.
 pub mod thread {
     pub use std::hint::spin_loop;
-    pub use std::thread::{Thread, current, park, park_timeout, yield_now};
+    pub use std::thread::{Thread, current, park, park_timeout};
 }
 
 /// `std::cell::UnsafeCell` behind closures, as loom's checker needs it.

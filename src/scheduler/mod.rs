@@ -1,22 +1,394 @@
-//! Matches goroutines to threads through processors.
+//! Matches goroutines (G) to threads (M, "machines") through processors (P).
+//!
+//! `README.md` in this folder describes the protocol; the modules:
+//!
+//! - [`processor`]: a P with its ring ([`queue`]), [`runnext`], timers and live goroutines;
+//! - [`worker`]: an M at work: find a goroutine, run it, park;
+//! - [`injector`]: the global queue;
+//! - [`idle`], [`parker`]: who sleeps, and how one wakes as few of them as possible;
+//! - [`sysmon`]: the thread that watches;
+//! - [`blocking`]: the pool for blocking calls;
+//! - [`depot`]: schedulers are never freed, since wakers may outlive their runtime: a runtime holds
+//!   a [`Lease`] on one, and returns it there;
+//! - [`current`]: what this thread is doing.
 
+pub(crate) mod blocking;
+pub(crate) mod current;
+pub(crate) mod depot;
+pub(crate) mod idle;
+pub(crate) mod injector;
+pub(crate) mod parker;
+pub(crate) mod processor;
+pub(crate) mod queue;
+pub(crate) mod runnext;
+pub(crate) mod shutdown;
+mod sysmon;
+pub(crate) mod threads;
+pub(crate) mod worker;
+
+use std::future::Future;
 use std::io;
+use std::panic::Location;
+use std::ptr::NonNull;
 
+use crate::primitive::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::reactor::Reactor;
-use crate::timer::Shard;
+use crate::runtime::UnhandledPanic;
+use crate::task::cell::{Header, Name, Panicked, Why, allocate};
+use crate::task::{JoinHandle, Runnable, Who, panic_message};
+use crate::timer::{Shard, clock};
+use crate::wait::batch::WakeBatch;
+
+pub(crate) use depot::Lease;
+use idle::{Idle, Woken};
+use injector::Injector;
+use processor::{Counters, Owner, Processor};
+pub(crate) use threads::Config;
+
+/// All that the machines of one runtime share. Never freed; see [`depot`].
+pub(crate) struct Scheduler {
+    pub(crate) processors: Box<[Processor]>,
+    pub(crate) injector: Injector,
+    pub(crate) idle: Idle<Processor>,
+    pub(crate) reactor: Reactor,
+    /// For threads that hold no processor; looked after by the poller and by whoever is awake.
+    pub(crate) shared_timers: Shard,
+    /// Goroutines started by threads that hold no processor.
+    pub(crate) outside: Owner,
+    pub(crate) spawned_outside: AtomicU64,
+    pub(crate) threads: threads::Threads,
+    pub(crate) blocking: blocking::Pool,
+    /// The runtime is going: machines leave, nothing new starts.
+    closing: AtomicBool,
+    abort_on_unhandled_panic: AtomicBool,
+}
+
+impl Scheduler {
+    pub(crate) fn is_closing(&self) -> bool {
+        // Acquire: partner `set_closing`.
+        self.closing.load(Ordering::Acquire)
+    }
+
+    fn set_closing(&self, closing: bool) {
+        // Release: partner `is_closing`.
+        self.closing.store(closing, Ordering::Release);
+    }
+
+    /// Puts a goroutine in the right queue and wakes somebody if need be.
+    #[inline]
+    pub(crate) fn schedule(&'static self, runnable: Runnable, why: Why) {
+        let (processor, in_poll) = current::processor_and_poll();
+        match processor {
+            Some(processor) if self.owns(processor) => {
+                self.schedule_here(processor, runnable.into_raw(), why, in_poll);
+            }
+            _ => self.schedule_outside(runnable),
+        }
+    }
+
+    #[inline]
+    fn owns(&self, processor: &Processor) -> bool {
+        self.processors
+            .as_ptr_range()
+            .contains(&(processor as *const Processor))
+    }
+
+    /// For the thread that holds `processor`.
+    #[inline]
+    fn schedule_here(
+        &'static self,
+        processor: &Processor,
+        mut entry: queue::Entry,
+        why: Why,
+        in_poll: bool,
+    ) {
+        if why == Why::Woken && in_poll {
+            match processor.runnext.put(entry) {
+                Some(displaced) => entry = displaced,
+                None if processor.ring.len() == 0 => return,
+                None => return self.wake_for(processor),
+            }
+        }
+        if let Err(entry) = processor.ring.push(entry) {
+            // SAFETY: the run right came with the entry.
+            let overflow = unsafe { Runnable::from_raw(entry) };
+            return self.schedule_outside(overflow);
+        }
+        if in_poll {
+            self.wake_for(processor);
+        }
+    }
+
+    /// Wakes a thief if there are two to run and somebody sleeps. No fence: such a wake-up may be
+    /// late, but the owner looks again after its poll, and sysmon looks, too.
+    #[inline]
+    pub(crate) fn wake_for(&'static self, processor: &Processor) {
+        let runnable = processor.ring.len() + usize::from(!processor.runnext.is_empty());
+        if runnable >= 2 && self.idle.worth_waking() {
+            self.wake_one();
+        }
+    }
+
+    /// Queues a goroutine in the injector.
+    #[cold]
+    fn schedule_outside(&'static self, runnable: Runnable) {
+        if let Err(entry) = self.injector.push(runnable.into_raw()) {
+            // The runtime is gone, and this goroutine with it.
+            // SAFETY: the run right came with the entry.
+            return drop(unsafe { Runnable::from_raw(entry) });
+        }
+        self.notify_outside();
+    }
+
+    /// Wakes somebody for what was just made visible outside of the rings.
+    fn notify_outside(&'static self) {
+        // Between the push and the look at who sleeps; partner: the fence in `Worker::park`.
+        fence(Ordering::SeqCst);
+        if self.idle.worth_waking() {
+            self.wake_one();
+        }
+    }
+
+    /// Gives a sleeping machine an idle processor, if nobody searches.
+    #[cold]
+    pub(crate) fn wake_one(&'static self) {
+        let woken = self.idle.wake_one();
+        self.finish_waking(woken);
+    }
+
+    /// Gives a sleeping machine this processor, which has something to do.
+    pub(crate) fn hand_over(&'static self, processor: &'static Processor) {
+        let woken = self.idle.hand_over(processor);
+        self.finish_waking(woken);
+    }
+
+    fn finish_waking(&'static self, woken: Woken<Processor>) {
+        match woken {
+            Woken::Nobody | Woken::Machine => {}
+            Woken::Poller => self.reactor.interrupt(),
+            Woken::NeedsThread(processor) => {
+                if self.threads.start_machine(self, Some(processor)).is_err() {
+                    // No thread to be had: whoever is awake does the work, and sysmon tries again.
+                    self.idle.take_back(processor);
+                }
+            }
+        }
+    }
+
+    /// Whether a machine that is about to sleep should not.
+    pub(crate) fn has_work(&self) -> bool {
+        self.injector.len() > 0
+            || self
+                .processors
+                .iter()
+                .any(|processor| processor.ring.len() > 0)
+    }
+
+    /// Whether `processor`, left by its owner, needs another right away.
+    pub(crate) fn needs_owner(&self, processor: &Processor) -> bool {
+        let timers_wait = |shard: &Shard| shard.next_deadline() != clock::NEVER;
+        processor.has_work()
+            || self.injector.len() > 0
+            || timers_wait(&processor.timers)
+            || ((self.reactor.has_sources() || timers_wait(&self.shared_timers))
+                && !self.idle.has_poller())
+    }
+
+    /// Gives up `processor`: to another machine if it is needed, else to the idle ones.
+    pub(crate) fn leave(&'static self, processor: &'static Processor) {
+        if !self.is_closing() && self.needs_owner(processor) {
+            return self.hand_over(processor);
+        }
+        self.idle.release(processor);
+        // Between the release and the look for work; partner: `notify_outside`.
+        fence(Ordering::SeqCst);
+        if self.has_work() && !self.is_closing() && self.idle.worth_waking() {
+            self.wake_one();
+        }
+    }
+
+    /// Makes sure that somebody will wait in the reactor: whoever is awake does so when it has
+    /// nothing else to do, but a runtime of one processor may have no thread at all.
+    fn ensure_watched(&'static self) {
+        if self.idle.processors() == self.processors.len() && !self.idle.has_poller() {
+            self.wake_one();
+        }
+    }
+
+    /// Reports a panic that nobody waits for.
+    pub(crate) fn unhandled_panic(&self, panicked: &Panicked<'_>) {
+        let who = Who {
+            id: panicked.id,
+            name: panicked.name,
+            location: panicked.location,
+        };
+        let message = panic_message(panicked.payload).unwrap_or("(no message)");
+        report(format_args!(
+            "{who}, panicked and nobody waits for it: {message}"
+        ));
+        if self.abort_on_unhandled_panic.load(Ordering::Relaxed) {
+            std::process::abort();
+        }
+    }
+
+    pub(crate) fn set_unhandled_panic(&self, policy: UnhandledPanic) {
+        self.abort_on_unhandled_panic
+            .store(policy == UnhandledPanic::Abort, Ordering::Relaxed);
+    }
+
+    /// Fires what is due in `shard`, collecting whom to wake.
+    pub(crate) fn fire_due(shard: &Shard, batch: &mut WakeBatch) {
+        if shard.next_deadline() != clock::NEVER {
+            let now = clock::now();
+            if shard.next_deadline() <= now {
+                shard.fire(now, batch);
+            }
+        }
+    }
+
+    /// Starts a goroutine from this thread, which may hold a processor of ours or not.
+    pub(crate) fn spawn<F, N>(
+        &'static self,
+        future: F,
+        name: N,
+        location: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+        N: Name,
+    {
+        match current::processor() {
+            Some(processor) if self.owns(processor) => {
+                self.spawn_here(processor, future, name, location)
+            }
+            _ => {
+                self.spawned_outside.fetch_add(1, Ordering::Relaxed);
+                let cell = allocate(
+                    future,
+                    name,
+                    &self.outside,
+                    crate::task::next_id(),
+                    location,
+                );
+                self.start(&self.outside, cell, |runnable| {
+                    self.schedule_outside(runnable)
+                })
+            }
+        }
+    }
+
+    #[inline]
+    fn spawn_here<F, N>(
+        &'static self,
+        processor: &'static Processor,
+        future: F,
+        name: N,
+        location: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+        N: Name,
+    {
+        // SAFETY: this thread holds the processor.
+        let id = unsafe { processor.next_id() };
+        Counters::add(&processor.counters.spawned, 1);
+        let cell = allocate(future, name, &processor.owner, id, location);
+        self.start(&processor.owner, cell, |runnable| {
+            self.schedule_here(
+                processor,
+                runnable.into_raw(),
+                Why::Spawned,
+                current::in_poll(),
+            );
+        })
+    }
+
+    /// Puts a new cell on the list of live goroutines and queues it.
+    #[inline]
+    fn start<T>(
+        &'static self,
+        owner: &'static Owner,
+        cell: NonNull<Header>,
+        queue: impl FnOnce(Runnable),
+    ) -> JoinHandle<T> {
+        // SAFETY: `allocate` gave us the run right and the handle's reference; callers name the
+        // output's type by returning this.
+        let (runnable, handle) = unsafe { (Runnable::from_raw(cell), JoinHandle::new(cell)) };
+        if owner.live.insert(cell) {
+            queue(runnable);
+        } else {
+            drop(runnable); // the runtime is gone: cancelled before it began
+        }
+        handle
+    }
+}
+
+/// Prints a line on stderr; nobody to tell if that fails.
+pub(crate) fn report(line: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+    let _ = writeln!(io::stderr().lock(), "gorust: {line}");
+}
+
+/// Starts a goroutine on the current runtime, else on the default one.
+#[inline]
+pub(crate) fn spawn_current<F, N>(
+    future: F,
+    name: N,
+    location: &'static Location<'static>,
+) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+    N: Name,
+{
+    current_scheduler().spawn(future, name, location)
+}
+
+/// The scheduler of the current runtime, else of the default one.
+#[inline]
+pub(crate) fn current_scheduler() -> &'static Scheduler {
+    current::scheduler().unwrap_or_else(|| crate::runtime::default_lease().scheduler)
+}
 
 /// The timer shard that a timer armed on this thread belongs to: its processor's, else the shared
 /// one of the current (or default) runtime.
 pub(crate) fn timer_shard() -> &'static Shard {
-    unimplemented!("being written")
+    match current::processor() {
+        Some(processor) => &processor.timers,
+        None => &current_scheduler().shared_timers,
+    }
 }
 
 /// Called after arming a timer that became the earliest of `shard`, with no lock held.
-pub(crate) fn earliest_timer_changed(_shard: &'static Shard) {
-    unimplemented!("being written")
+pub(crate) fn earliest_timer_changed(shard: &'static Shard) {
+    if current::processor().is_some_and(|processor| std::ptr::eq(&processor.timers, shard)) {
+        return; // its owner looks before it sleeps
+    }
+    let scheduler = current_scheduler();
+    // Between publishing the deadline and the look at who waits; partner: the fence in
+    // `Worker::wait_in_reactor`.
+    fence(Ordering::SeqCst);
+    if scheduler.idle.has_poller() {
+        scheduler.reactor.interrupt();
+    } else {
+        scheduler.ensure_watched();
+    }
+    sysmon::nudge();
 }
 
 /// The reactor of the current runtime, else of the default one.
+///
+/// # Errors
+/// If the runtime is shutting down.
 pub(crate) fn current_reactor() -> io::Result<&'static Reactor> {
-    unimplemented!("being written")
+    let scheduler = current_scheduler();
+    if scheduler.is_closing() {
+        return Err(io::Error::other(
+            "the gorust runtime of this thread is shutting down",
+        ));
+    }
+    scheduler.ensure_watched();
+    Ok(&scheduler.reactor)
 }

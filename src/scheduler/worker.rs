@@ -1,0 +1,479 @@
+//! A machine at work: finds goroutines, runs them, sleeps.
+
+use std::sync::Arc as StdArc;
+use std::time::{Duration, Instant};
+
+use super::idle::{Acquired, Machine};
+use super::processor::{Counters, Processor};
+use super::queue::Entry;
+use super::{Lease, Scheduler, current};
+use crate::primitive::Arc;
+use crate::primitive::atomic::{Ordering, fence};
+use crate::primitive::thread::spin_loop;
+use crate::reactor::Poller;
+use crate::task::cell::Why;
+use crate::task::{Runnable, Turn};
+use crate::timer::clock;
+use crate::wait::batch::WakeBatch;
+
+/// Every so many goroutines a worker looks at what is not in its ring.
+const LOOK_AROUND: u32 = 61;
+/// So many in a row may come from `runnext` before one from the ring goes first.
+const RUNNEXT_STREAK: u32 = 64;
+/// The most taken from the injector at once.
+const INJECTOR_BATCH: usize = super::queue::CAPACITY / 2;
+/// Rounds over all victims before a searcher gives up.
+const SEARCH_ROUNDS: u32 = 4;
+/// A victim that has not moved for so long is stuck, and loses its `runnext`.
+const STUCK_AFTER: Duration = Duration::from_micros(50);
+/// A thread that is one too many ends after so long without work.
+const SURPLUS_LIFE: Duration = Duration::from_secs(10);
+
+pub(crate) type PMachine = Machine<Processor>;
+
+/// The future that a thread in `block_on` waits for, between runs of goroutines.
+pub(crate) trait Root {
+    /// Whether it should be polled.
+    fn is_woken(&self) -> bool;
+    /// Polls it; `true`: it is done.
+    fn poll(&mut self) -> bool;
+}
+
+/// For threads that only run goroutines.
+pub(crate) struct NoRoot;
+
+impl Root for NoRoot {
+    fn is_woken(&self) -> bool {
+        false
+    }
+    fn poll(&mut self) -> bool {
+        false
+    }
+}
+
+/// Whether a machine goes on after it slept.
+#[derive(PartialEq, Eq)]
+enum Slept {
+    GoOn,
+    /// It is one too many.
+    Leave,
+}
+
+/// See the module.
+pub(crate) struct Worker {
+    scheduler: &'static Scheduler,
+    machine: Arc<PMachine>,
+    searching: bool,
+    /// A thread of our own, which may leave when there are too many.
+    is_ours: bool,
+    until_look_around: u32,
+    streak: u32,
+    random: u32,
+    batch: WakeBatch,
+    busy_since: Instant,
+}
+
+/// How long to wait for `tick`; `None` for ever.
+fn wait_until(tick: u64) -> Option<Duration> {
+    (tick != clock::NEVER).then(|| clock::until(tick))
+}
+
+impl Worker {
+    /// A worker for the calling thread, which is inside `lease`.
+    pub(crate) fn new(lease: &StdArc<Lease>, machine: Arc<PMachine>, is_ours: bool) -> Worker {
+        let seed = &raw const *machine as usize as u32;
+        Worker {
+            scheduler: lease.scheduler,
+            machine,
+            searching: false,
+            is_ours,
+            until_look_around: LOOK_AROUND,
+            streak: 0,
+            random: seed | 1,
+            batch: WakeBatch::new(),
+            busy_since: Instant::now(),
+        }
+    }
+
+    /// Begins with a processor that the thread was started for.
+    pub(crate) fn begin_with(&mut self, processor: Option<&'static Processor>) {
+        self.searching = processor.is_some();
+        current::set_processor(processor);
+    }
+
+    /// Runs goroutines until `root` is done, the runtime goes, or this thread is one too many.
+    /// Returns whether `root` is done.
+    pub(crate) fn run(&mut self, root: &mut dyn Root) -> bool {
+        current::set_machine(&self.machine);
+        loop {
+            if root.is_woken() && root.poll() {
+                self.leave();
+                return true;
+            }
+            if self.scheduler.is_closing() {
+                self.leave();
+                return false;
+            }
+            let slept = match current::processor() {
+                Some(processor) => match self.find(processor) {
+                    Some(entry) => {
+                        self.run_one(processor, entry);
+                        continue;
+                    }
+                    None => self.park(Some(processor), root),
+                },
+                // Lost to another machine while a poll blocked this thread.
+                None => match self.scheduler.idle.take_processor() {
+                    Some(processor) => {
+                        current::set_processor(Some(processor));
+                        continue;
+                    }
+                    None => self.park(None, root),
+                },
+            };
+            if slept == Slept::Leave {
+                return false;
+            }
+        }
+    }
+
+    /// Gives up the processor, if there still is one.
+    fn leave(&mut self) {
+        self.stop_searching();
+        if let Some(processor) = current::processor() {
+            processor.counters.add_busy(self.busy_since.elapsed());
+            current::set_processor(None);
+            self.scheduler.leave(processor);
+        }
+        self.scheduler.sweep_after();
+    }
+
+    fn run_one(&mut self, processor: &'static Processor, entry: Entry) {
+        if self.searching {
+            self.stop_searching();
+        }
+        Counters::add(&processor.counters.polls, 1);
+        // Who pushed without waking anybody relied on this look (see `Scheduler::wake_for`).
+        if processor.ring.len() > 0 && self.scheduler.idle.worth_waking() {
+            self.scheduler.wake_one();
+        }
+        // SAFETY: what is in a queue carries its run right.
+        let runnable = unsafe { Runnable::from_raw(entry) };
+        let turn = current::while_polling(Some(entry), || runnable.run(current::take_yielded));
+        match turn {
+            Turn::Idle => {}
+            // The processor may be another's by now, if the poll blocked.
+            Turn::Done => {
+                if let Some(processor) = current::processor() {
+                    Counters::add(&processor.counters.completed, 1);
+                }
+            }
+            Turn::Again(runnable) => self.scheduler.schedule(runnable, Why::Yielded),
+        }
+    }
+
+    /// The next goroutine for `processor`.
+    fn find(&mut self, processor: &'static Processor) -> Option<Entry> {
+        self.until_look_around -= 1;
+        if self.until_look_around == 0 {
+            self.until_look_around = LOOK_AROUND;
+            if let Some(entry) = self.look_around(processor) {
+                return Some(entry);
+            }
+        }
+        if let Some(entry) = self.next_local(processor) {
+            return Some(entry);
+        }
+        self.fire_timers(processor);
+        self.poll_reactor();
+        if let Some(entry) = self
+            .next_local(processor)
+            .or_else(|| self.from_injector(processor))
+        {
+            return Some(entry);
+        }
+        self.search(processor)
+    }
+
+    #[inline]
+    fn next_local(&mut self, processor: &Processor) -> Option<Entry> {
+        if self.streak < RUNNEXT_STREAK {
+            if let Some(entry) = processor.runnext.take() {
+                self.streak += 1;
+                return Some(entry);
+            }
+        }
+        self.streak = 0;
+        processor.ring.pop().or_else(|| processor.runnext.take())
+    }
+
+    /// What a busy ring must not make us forget: timers, sockets, the injector.
+    #[cold]
+    fn look_around(&mut self, processor: &'static Processor) -> Option<Entry> {
+        self.fire_timers(processor);
+        self.poll_reactor();
+        self.from_injector_up_to(processor, 1)
+    }
+
+    fn fire_timers(&mut self, processor: &Processor) {
+        Scheduler::fire_due(&processor.timers, &mut self.batch);
+        Scheduler::fire_due(&self.scheduler.shared_timers, &mut self.batch);
+        self.batch.wake_all();
+    }
+
+    /// Collects what is ready without waiting.
+    fn poll_reactor(&mut self) {
+        if !self.scheduler.reactor.has_sources() {
+            return;
+        }
+        if let Some(mut poller) = self.scheduler.reactor.try_poller() {
+            if let Err(error) = poller.poll(Some(Duration::ZERO), &mut self.batch) {
+                super::report(format_args!("the reactor failed: {error}"));
+            }
+        }
+        self.batch.wake_all();
+    }
+
+    fn from_injector(&mut self, processor: &'static Processor) -> Option<Entry> {
+        let waiting = self.scheduler.injector.len();
+        let share = waiting / self.scheduler.processors.len() + 1;
+        self.from_injector_up_to(processor, share.min(INJECTOR_BATCH))
+    }
+
+    /// Takes up to `limit`: the first to run, the others to the ring.
+    fn from_injector_up_to(&mut self, processor: &Processor, limit: usize) -> Option<Entry> {
+        let room = super::queue::CAPACITY - processor.ring.len();
+        let mut first = None;
+        let mut overflow = None;
+        self.scheduler.injector.pop_batch(limit.min(room), |entry| {
+            if first.is_none() {
+                first = Some(entry);
+            } else if let Err(entry) = processor.ring.push(entry) {
+                overflow = Some(entry);
+            }
+        });
+        debug_assert!(
+            overflow.is_none(),
+            "there was room, and only the owner pushes"
+        );
+        first
+    }
+
+    fn next_random(&mut self) -> u32 {
+        // Marsaglia's xorshift ("Xorshift RNGs", 2003).
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 17;
+        self.random ^= self.random << 5;
+        self.random
+    }
+
+    /// Looks for work at the other processors.
+    fn search(&mut self, processor: &'static Processor) -> Option<Entry> {
+        let count = self.scheduler.processors.len();
+        if count == 1 {
+            return None;
+        }
+        if !self.searching {
+            self.searching = self.scheduler.idle.begin_search((count as u64 / 2).max(1));
+            if !self.searching {
+                return None;
+            }
+        }
+        for _ in 0..SEARCH_ROUNDS {
+            if let Some(entry) = self.steal(processor) {
+                return Some(entry);
+            }
+            if let Some(entry) = self.from_injector(processor) {
+                return Some(entry);
+            }
+            spin_loop();
+        }
+        self.rob_the_stuck(processor)
+    }
+
+    fn victims(&mut self, thief: &'static Processor) -> impl Iterator<Item = &'static Processor> {
+        let all = &self.scheduler.processors;
+        let start = self.next_random() as usize % all.len();
+        (0..all.len())
+            .map(move |i| &all[(start + i) % all.len()])
+            .filter(move |victim| !std::ptr::eq(*victim, thief))
+    }
+
+    fn steal(&mut self, thief: &'static Processor) -> Option<Entry> {
+        for victim in self.victims(thief) {
+            let count = victim.ring.steal_into(&thief.ring);
+            if count > 0 {
+                Counters::add(&thief.counters.steals, count as u64);
+                return thief.ring.pop();
+            }
+        }
+        None
+    }
+
+    /// Takes the `runnext` of an owner that does not move, and would keep it for who knows how
+    /// long.
+    fn rob_the_stuck(&mut self, thief: &'static Processor) -> Option<Entry> {
+        let polls = |victim: &Processor| victim.counters.polls.load(Ordering::Relaxed);
+        let seen: Vec<_> = self
+            .victims(thief)
+            .filter(|victim| !victim.runnext.is_empty())
+            .map(|victim| (victim, polls(victim)))
+            .collect();
+        if seen.is_empty() {
+            return None;
+        }
+        let start = Instant::now();
+        while start.elapsed() < STUCK_AFTER {
+            spin_loop();
+        }
+        let stuck = seen
+            .iter()
+            .find(|(victim, before)| polls(victim) == *before)?;
+        let entry = stuck.0.runnext.take()?;
+        Counters::add(&thief.counters.steals, 1);
+        Some(entry)
+    }
+
+    /// Found something: wakes the next searcher if this was the last and there is more.
+    fn stop_searching(&mut self) {
+        if !std::mem::take(&mut self.searching) {
+            return;
+        }
+        if self.scheduler.idle.end_search() {
+            // Between the end of the search and the look for more: who pushed meanwhile relied on
+            // the searcher; partner: `Scheduler::notify_outside`.
+            fence(Ordering::SeqCst);
+            if self.scheduler.has_work() && self.scheduler.idle.worth_waking() {
+                self.scheduler.wake_one();
+            }
+        }
+    }
+
+    /// Gives `processor` to the idle ones and sleeps.
+    fn park(&mut self, processor: Option<&'static Processor>, root: &dyn Root) -> Slept {
+        let deadline = processor.map_or(clock::NEVER, |processor| {
+            processor.counters.add_busy(self.busy_since.elapsed());
+            Counters::add(&processor.counters.parks, 1);
+            processor.timers.next_deadline()
+        });
+        current::set_processor(None);
+        let was_searching = std::mem::take(&mut self.searching);
+        let asleep = self
+            .scheduler
+            .idle
+            .enter(&self.machine, processor, was_searching);
+        // Between publishing that we sleep and the last look for work; partner:
+        // `Scheduler::notify_outside`.
+        fence(Ordering::SeqCst);
+        if self.scheduler.has_work() && self.scheduler.idle.worth_waking() {
+            self.scheduler.wake_one();
+        }
+        let surplus = self.is_ours && asleep > self.scheduler.processors.len();
+        let slept = self.sleep(processor, deadline, surplus, root);
+        self.busy_since = Instant::now();
+        super::sysmon::nudge();
+        slept
+    }
+
+    /// Sleeps until there is a reason to go on.
+    fn sleep(
+        &mut self,
+        processor: Option<&'static Processor>,
+        mut deadline: u64,
+        surplus: bool,
+        root: &dyn Root,
+    ) -> Slept {
+        let gives_up = surplus.then(|| Instant::now() + SURPLUS_LIFE);
+        loop {
+            if self.take_assigned() {
+                return Slept::GoOn;
+            }
+            if root.is_woken() || self.scheduler.is_closing() {
+                self.wake_up();
+                return Slept::GoOn;
+            }
+            if deadline != clock::NEVER && deadline <= clock::now() {
+                // The processor's timers are ours to fire, unless it is somebody else's by now.
+                match self.scheduler.idle.acquire(&self.machine, processor) {
+                    Acquired::Processor(processor) => {
+                        current::set_processor(Some(processor));
+                        return Slept::GoOn;
+                    }
+                    Acquired::Assigned => continue,
+                    Acquired::Nothing => deadline = clock::NEVER,
+                }
+            }
+            match self.scheduler.reactor.try_poller() {
+                Some(poller) if self.scheduler.idle.begin_polling(&self.machine) => {
+                    if self.wait_in_reactor(poller, deadline) {
+                        return Slept::GoOn;
+                    }
+                }
+                _ => self.wait_on_parker(deadline, gives_up),
+            }
+            if gives_up.is_some_and(|at| Instant::now() >= at)
+                && self.scheduler.idle.leave(&self.machine)
+            {
+                return Slept::Leave;
+            }
+        }
+    }
+
+    /// Waits as the poller. `true`: has a processor again.
+    fn wait_in_reactor(&mut self, mut poller: Poller<'static>, deadline: u64) -> bool {
+        if self.machine.parker.begin_reactor() {
+            // Between publishing that we wait and the look at the deadline; partner:
+            // `earliest_timer_changed`.
+            fence(Ordering::SeqCst);
+            let earliest = deadline.min(self.scheduler.shared_timers.next_deadline());
+            if let Err(error) = poller.poll(wait_until(earliest), &mut self.batch) {
+                super::report(format_args!("the reactor failed: {error}"));
+            }
+            self.machine.parker.end_reactor();
+        }
+        drop(poller);
+        Scheduler::fire_due(&self.scheduler.shared_timers, &mut self.batch);
+        if self.batch.is_empty() {
+            self.scheduler.idle.end_polling(&self.machine);
+            return false;
+        }
+        let acquired = self.scheduler.idle.acquire(&self.machine, None);
+        match acquired {
+            Acquired::Processor(processor) => current::set_processor(Some(processor)),
+            Acquired::Assigned => {
+                self.take_assigned();
+            }
+            Acquired::Nothing => self.scheduler.idle.end_polling(&self.machine),
+        }
+        // With a processor they go to its ring, and `run_one` wakes at most one thief for them.
+        self.batch.wake_all();
+        current::processor().is_some()
+    }
+
+    fn wait_on_parker(&mut self, deadline: u64, gives_up: Option<Instant>) {
+        let until_end = gives_up.map(|at| at.saturating_duration_since(Instant::now()));
+        let limit = match (wait_until(deadline), until_end) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        self.machine.parker.park(limit);
+    }
+
+    fn take_assigned(&mut self) -> bool {
+        let Some(processor) = self.machine.take_assigned() else {
+            return false;
+        };
+        current::set_processor(Some(processor));
+        self.searching = true;
+        true
+    }
+
+    /// Leaves the idle ones, with a processor if there is one.
+    fn wake_up(&mut self) {
+        if !self.scheduler.idle.leave(&self.machine) {
+            self.take_assigned();
+        } else if let Some(processor) = self.scheduler.idle.take_processor() {
+            current::set_processor(Some(processor));
+        }
+    }
+}
