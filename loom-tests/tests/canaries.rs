@@ -245,11 +245,11 @@ fn deadlock_and_abort_and_leak_kill() {
             panic!("while panicking");
         }
     }
-    publication_model("canaries::deadlock_and_abort_and_leak_kill")
+    let report = publication_model("canaries::deadlock_and_abort_and_leak_kill")
         .mutation(Named("canary.forget_to_unpark"))
         .mutation(Named("canary.panic_twice"))
         .mutation(Named("canary.leak"))
-        .run(|out| {
+        .check(|out| {
             publication(out);
             let sleeper = spawn(thread::park);
             if !mutate::is_active("canary.forget_to_unpark") {
@@ -263,7 +263,16 @@ fn deadlock_and_abort_and_leak_kill() {
             if mutate::is_active("canary.leak") {
                 std::mem::forget(Arc::new(1));
             }
-        });
+        })
+        .expect("a model that passes");
+    for (killed, reason) in report
+        .mutants
+        .iter()
+        .zip(["deadlock", "after: the first", "leaked"])
+    {
+        assert!(killed.contains(reason), "{killed}");
+    }
+    assert_eq!(report.mutants.len(), 3);
 }
 
 #[test]
