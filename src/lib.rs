@@ -9,6 +9,7 @@ mod reactor;
 pub mod runtime;
 mod scheduler;
 pub mod task;
+pub mod time;
 mod timer;
 mod wait;
 
