@@ -9,6 +9,7 @@ mod reactor;
 pub mod runtime;
 mod scheduler;
 pub mod task;
+pub mod time;
 mod timer;
 mod wait;
 
@@ -19,6 +20,8 @@ pub mod units {
     pub use crate::primitive::{
         Arc, CachePadded, Condvar, Mutex, MutexGuard, UnsafeCell, atomic, mutate, thread,
     };
+    pub use crate::timer::{Entry, Polled, Shard};
+    pub use crate::wait::batch::WakeBatch;
 }
 
 pub use entry::{main, test};

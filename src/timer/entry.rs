@@ -97,7 +97,7 @@ pub(super) unsafe fn detach(node: NonNull<Node>, why: Detached) -> Waker {
         Detached::Fired => FIRED,
         Detached::ShutDown => SHUT_DOWN,
     };
-    // Releases node and waker to the owner's `load(Acquire)` in `poll`, `reset` and `cancel`.
+    // Releases node and waker to the owner's `load(Acquire)` in `poll` and `looks_armed`.
     entry.state.store(state, Ordering::Release);
     waker
 }
@@ -171,8 +171,7 @@ impl Entry {
     }
 
     fn disarm(&self) {
-        // Pairs with the store in `detach`.
-        if self.state.load(Ordering::Acquire) != ARMED {
+        if !self.looks_armed() {
             return;
         }
         let Some(shard) = self.shard.get() else {
@@ -185,10 +184,16 @@ impl Entry {
         // SAFETY: armed, hence linked, in this shard, whose lock is held.
         unsafe { guarded.wheel.remove(NonNull::from(self).cast()) };
         self.state.store(IDLE, Ordering::Relaxed);
-        shard.publish(&guarded);
-        drop(guarded);
+        shard.publish(guarded);
         // SAFETY: it was armed until now, and is the owner's again.
         drop_quietly(unsafe { self.take_waker() });
+    }
+
+    /// Whether the entry is `ARMED`, asked without the lock. `false` stays true, and gives the owner
+    /// back what it owns.
+    fn looks_armed(&self) -> bool {
+        // Pairs with the store in `detach`.
+        self.state.load(Ordering::Acquire) == ARMED
     }
 
     /// Whether the entry is `ARMED`, asked under the lock of its shard. That lock orders this load
@@ -249,8 +254,7 @@ impl Entry {
         self.waker
             .with_mut(|armed| unsafe { (*armed).write(waker) });
         self.state.store(ARMED, Ordering::Relaxed);
-        let first = shard.publish(&guarded);
-        drop(guarded);
+        let first = shard.publish(guarded);
         self.shard.set(Some(shard));
         if first {
             Polled::WaitingFirst(shard)
@@ -262,13 +266,12 @@ impl Entry {
     /// Moves an armed entry in its wheel. Answers its shard, and whether that one's earliest
     /// deadline has become earlier; `None` if the entry is not armed (any more).
     fn rearm(&self, deadline: u64, passed: bool) -> Option<(&'static Shard, bool)> {
-        // Pairs with the store in `detach`.
-        if self.state.load(Ordering::Acquire) != ARMED {
+        if !self.looks_armed() {
             return None;
         }
         let shard = self.shard.get()?;
         let mut guarded = shard.lock();
-        if !self.still_armed() {
+        if !self.still_armed() && !mutated!("timer.reset_trusts_first_look") {
             return None;
         }
         let node = NonNull::from(self).cast();
@@ -282,8 +285,7 @@ impl Entry {
         if !linked {
             self.state.store(FIRED, Ordering::Relaxed);
         }
-        let first = shard.publish(&guarded);
-        drop(guarded);
+        let first = shard.publish(guarded);
         if !linked {
             // SAFETY: it was armed until now, and is the owner's again.
             wake(unsafe { self.take_waker() });
