@@ -85,7 +85,10 @@ async fn serve(address: SocketAddr) -> io::Result<()> {
     door.abort();
     let _ = room.send(Event::Close).await;
     let _ = running.await;
-    if gorust::time::timeout(FAREWELL, all_gone.recv()).await.is_err() {
+    if gorust::time::timeout(FAREWELL, all_gone.recv())
+        .await
+        .is_err()
+    {
         eprintln!("chat: some clients did not take their last messages");
     }
     Ok(())

@@ -82,7 +82,9 @@ pub async fn run(events: Receiver<Event>) {
             Event::Say { nickname, text } => {
                 room.tell_all_but(&nickname, &format!("{nickname}: {text}\n").into());
             }
-            Event::Who { nickname } => room.tell(&nickname, &format!("* {}\n", room.names()).into()),
+            Event::Who { nickname } => {
+                room.tell(&nickname, &format!("* {}\n", room.names()).into())
+            }
             Event::Tell { nickname, line } => room.tell(&nickname, &line),
             Event::Leave { nickname } => room.leave(&nickname),
             Event::Close => break,

@@ -119,12 +119,17 @@ pub async fn producers_and_consumers(progress: Progress) -> Outcome {
 
     let expected = (MESSAGES, MESSAGES * (MESSAGES - 1) / 2);
     if (count, sum) != expected {
-        return Err(format!("{count} messages with the sum {sum}, not {expected:?}"));
+        return Err(format!(
+            "{count} messages with the sum {sum}, not {expected:?}"
+        ));
     }
     Ok(vec![Row::new(
         format!("{PRODUCERS} producers, {CONSUMERS} consumers"),
         nanoseconds_each(elapsed, MESSAGES),
-        format!("per message, {} of them, capacity {CAPACITY}", thousands(MESSAGES)),
+        format!(
+            "per message, {} of them, capacity {CAPACITY}",
+            thousands(MESSAGES)
+        ),
     )])
 }
 

@@ -31,7 +31,9 @@ pub async fn start_and_join(n: u32, progress: Progress) -> Outcome {
 
     let expected = count * (count - 1) / 2;
     if sum != expected {
-        return Err(format!("the goroutines' numbers add up to {sum}, not {expected}"));
+        return Err(format!(
+            "the goroutines' numbers add up to {sum}, not {expected}"
+        ));
     }
     Ok(vec![
         Row::new(
@@ -39,7 +41,11 @@ pub async fn start_and_join(n: u32, progress: Progress) -> Outcome {
             nanoseconds_each(started, count),
             resident,
         ),
-        Row::new("start and join them", nanoseconds_each(joined, count), "each"),
+        Row::new(
+            "start and join them",
+            nanoseconds_each(joined, count),
+            "each",
+        ),
     ])
 }
 

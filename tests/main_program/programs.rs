@@ -180,7 +180,7 @@ mod goroutines_are_not_waited_for {
     #[gorust::main]
     pub(super) async fn main() {
         for _ in 0..10 {
-            gorust::go(std::future::pending::<()>());
+            drop(gorust::go(std::future::pending::<()>()));
         }
         gorust::yield_now().await;
         println!("main is done");
@@ -188,15 +188,14 @@ mod goroutines_are_not_waited_for {
 }
 
 mod a_goroutine_that_never_yields_holds_nothing_up {
-    use super::*;
     #[gorust::main(worker_threads = 2)]
     pub(super) async fn main() {
         let (tell, told) = std::sync::mpsc::channel();
-        gorust::go(async move {
+        drop(gorust::go(async move {
             tell.send(()).expect("main listens");
             #[allow(clippy::empty_loop, reason = "the worst goroutine there is")]
             loop {}
-        });
+        }));
         // Until the loop runs, on a thread that main does not need.
         gorust::go_blocking(move || told.recv())
             .await
@@ -211,10 +210,10 @@ mod a_goroutine_that_never_yields_does_not_hold_up_a_local_main {
     #[gorust::main(worker_threads = 2)]
     pub(super) async fn main() {
         let local = Rc::new(());
-        gorust::go(async {
+        drop(gorust::go(async {
             #[allow(clippy::empty_loop, reason = "the worst goroutine there is")]
             loop {}
-        });
+        }));
         println!("main is done");
         async {}.await;
         drop(local);
@@ -225,7 +224,8 @@ mod blocking_calls_are_not_waited_for {
     use super::*;
     #[gorust::main]
     pub(super) async fn main() {
-        gorust::go_blocking(|| thread::sleep(Duration::from_secs(3600)));
+        let nap = || thread::sleep(Duration::from_secs(3600));
+        drop(gorust::go_blocking(nap));
         gorust::yield_now().await;
         println!("main is done");
     }
