@@ -255,7 +255,7 @@ pub(crate) fn only_token(group: &TokenTree) -> Option<TokenTree> {
 }
 
 pub(crate) fn is_keyword(token: &TokenTree, keyword: &str) -> bool {
-    matches!(token, TokenTree::Ident(ident) if ident.to_string() == keyword)
+    matches!(token, TokenTree::Ident(ident) if ident.to_string().as_str() == keyword)
 }
 
 pub(crate) fn delimiter(token: &TokenTree) -> Option<Delimiter> {

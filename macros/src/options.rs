@@ -49,7 +49,9 @@ impl Options {
     }
 
     fn seen(&self, name: &str) -> Option<&Ident> {
-        self.seen.iter().find(|seen| seen.to_string() == name)
+        self.seen
+            .iter()
+            .find(|seen| seen.to_string().as_str() == name)
     }
 
     fn contradiction(&self) -> Option<Error> {

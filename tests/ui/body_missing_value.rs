@@ -1,0 +1,4 @@
+#[gorust::main]
+async fn main() -> Result<(), std::io::Error> {
+    std::fs::read("file")?;
+}

@@ -1,0 +1,2 @@
+#[gorust::main]
+async fn main(arguments: Vec<String>, more: u8) {}

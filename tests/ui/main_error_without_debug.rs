@@ -1,0 +1,6 @@
+struct Silent;
+
+#[gorust::main]
+async fn main() -> Result<(), Silent> {
+    Ok(())
+}

@@ -1,0 +1,2 @@
+#[gorust::main]
+async fn main<T: Fn() -> u8, const N: usize>() {}

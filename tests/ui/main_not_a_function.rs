@@ -1,0 +1,7 @@
+#[gorust::main]
+struct Main;
+
+#[gorust::test]
+mod tests {}
+
+fn main() {}

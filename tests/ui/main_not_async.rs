@@ -1,0 +1,3 @@
+/// The keyword is missing.
+#[gorust::main]
+fn main() {}

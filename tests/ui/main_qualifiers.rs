@@ -1,0 +1,7 @@
+#[gorust::main]
+pub async unsafe fn danger() {}
+
+#[gorust::main]
+async extern "C" fn foreign() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[gorust::main]
+async fn main() -> u32 {
+    42
+}

@@ -1,0 +1,8 @@
+struct Server;
+
+impl Server {
+    #[gorust::main]
+    async fn serve(&self) {}
+}
+
+fn main() {}

@@ -1,0 +1,2 @@
+#[gorust::main(crate = "not a path")]
+async fn main() {}

@@ -1,0 +1,2 @@
+#[gorust::main(crate = "nowhere::to_be_found")]
+async fn main() {}

@@ -1,0 +1,5 @@
+#[gorust::test]
+#[test]
+async fn test() {}
+
+fn main() {}
