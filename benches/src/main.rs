@@ -73,6 +73,8 @@ mod runtimes {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        tokio().block_on(tokio().spawn(future)).expect("the task ends");
+        tokio()
+            .block_on(tokio().spawn(future))
+            .expect("the task ends");
     }
 }

@@ -25,9 +25,15 @@ impl Table {
     pub fn new(questions: &[Question]) -> Table {
         let row = |question: &Question| Row {
             name: question.name,
-            peers: question.peers.iter().map(|(peer, _)| (*peer, Vec::new())).collect(),
+            peers: question
+                .peers
+                .iter()
+                .map(|(peer, _)| (*peer, Vec::new()))
+                .collect(),
         };
-        Table { rows: questions.iter().map(row).collect() }
+        Table {
+            rows: questions.iter().map(row).collect(),
+        }
     }
 
     /// Asks all peers once, in turn.
@@ -61,7 +67,13 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = comfy_table::Table::new();
         table.load_preset(comfy_table::presets::ASCII_MARKDOWN);
-        table.set_header(["question", "peer", "ns each (median)", "gorust / peer (median)", "range"]);
+        table.set_header([
+            "question",
+            "peer",
+            "ns each (median)",
+            "gorust / peer (median)",
+            "range",
+        ]);
         for row in &self.rows {
             let ours = &row.peers[0].1;
             for (peer, theirs) in &row.peers {

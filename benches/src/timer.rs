@@ -29,7 +29,10 @@ async fn arm(sleep: impl Future<Output = ()>) {
 fn gorust(count: u64) {
     gorust_run(async move {
         for i in 0..count {
-            arm(gorust::time::sleep(Duration::from_millis(10_000 + i % 1_000))).await;
+            arm(gorust::time::sleep(Duration::from_millis(
+                10_000 + i % 1_000,
+            )))
+            .await;
         }
     });
 }
@@ -37,7 +40,10 @@ fn gorust(count: u64) {
 fn tokio(count: u64) {
     tokio_run(async move {
         for i in 0..count {
-            arm(tokio::time::sleep(Duration::from_millis(10_000 + i % 1_000))).await;
+            arm(tokio::time::sleep(Duration::from_millis(
+                10_000 + i % 1_000,
+            )))
+            .await;
         }
     });
 }
