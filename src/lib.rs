@@ -1,6 +1,7 @@
 //! Go's concurrency for Rust.
 #![cfg_attr(gorust_loom, allow(missing_docs))] // `units` shows private structures
 
+pub mod chan;
 mod coop;
 mod entry;
 mod go;
@@ -24,6 +25,8 @@ pub mod units {
     pub use crate::wait::batch::WakeBatch;
 }
 
+#[doc(inline)]
+pub use chan::chan;
 pub use entry::{main, test};
 pub use go::{go, go_blocking, yield_now};
 pub use runtime::block_on;

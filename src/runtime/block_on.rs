@@ -20,7 +20,7 @@ use crate::primitive::atomic::{AtomicBool, Ordering};
 use crate::scheduler::parker::Unparked;
 use crate::scheduler::threads::Guest;
 use crate::scheduler::worker::{PMachine, Root, Worker};
-use crate::scheduler::{Lease, Scheduler, current};
+use crate::scheduler::{Lease, Scheduler, block_in_place, current};
 
 /// Runs a future on the calling thread until it is done, and returns its output.
 ///
@@ -138,25 +138,4 @@ impl Wake for RootWaker {
             self.scheduler.reactor.interrupt();
         }
     }
-}
-
-/// Runs code that may block this thread for long. On a worker, the processor goes to another
-/// machine first, and comes back afterwards if one is idle.
-pub(crate) fn block_in_place<R>(code: impl FnOnce() -> R) -> R {
-    struct TakeBack(&'static Scheduler);
-    impl Drop for TakeBack {
-        fn drop(&mut self) {
-            if !self.0.is_closing() {
-                current::set_processor(self.0.idle.take_processor());
-            }
-        }
-    }
-    let (Some(scheduler), Some(processor)) = (current::scheduler(), current::processor()) else {
-        return code();
-    };
-    current::set_processor(None);
-    scheduler.leave(processor);
-    let _take_back = TakeBack(scheduler);
-    // What runs here has left the slice, and its budget with it.
-    crate::coop::unconstrained(code)
 }

@@ -18,10 +18,9 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::scheduler::{Lease, current, shutdown, threads::DROP_LIMIT};
+use crate::scheduler::{Lease, block_in_place, current, shutdown, threads::DROP_LIMIT};
 use crate::task::JoinHandle;
 
-pub(crate) use block_on::block_in_place;
 pub use block_on::block_on;
 pub use builder::{Builder, UnhandledPanic};
 pub use cpus::{gomaxprocs, num_cpu};

@@ -392,3 +392,24 @@ pub(crate) fn current_reactor() -> io::Result<&'static Reactor> {
     scheduler.ensure_watched();
     Ok(&scheduler.reactor)
 }
+
+/// Runs code that may block this thread for long. On a worker, the processor goes to another
+/// machine first, and comes back afterwards if one is idle.
+pub(crate) fn block_in_place<R>(code: impl FnOnce() -> R) -> R {
+    struct TakeBack(&'static Scheduler);
+    impl Drop for TakeBack {
+        fn drop(&mut self) {
+            if !self.0.is_closing() {
+                current::set_processor(self.0.idle.take_processor());
+            }
+        }
+    }
+    let (Some(scheduler), Some(processor)) = (current::scheduler(), current::processor()) else {
+        return crate::coop::unconstrained(code);
+    };
+    current::set_processor(None);
+    scheduler.leave(processor);
+    let _take_back = TakeBack(scheduler);
+    // What runs here has left the slice, and its budget with it.
+    crate::coop::unconstrained(code)
+}

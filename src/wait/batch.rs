@@ -39,6 +39,12 @@ impl WakeBatch {
     }
 }
 
+impl Extend<Waker> for WakeBatch {
+    fn extend<I: IntoIterator<Item = Waker>>(&mut self, wakers: I) {
+        self.wakers.extend(wakers);
+    }
+}
+
 /// Wakes `waker`; a panic in it is reported by the panic hook and ends here.
 pub fn wake(waker: Waker) {
     // A panic's payload may itself panic when dropped; leaking it is the only safe end.

@@ -31,7 +31,8 @@ impl Wake for Unparker {
     }
 }
 
-/// Blocks the calling thread until the future is ready.
+/// Blocks the calling thread until the future is ready. A worker's processor goes to another thread
+/// meanwhile.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let unparker = std::sync::Arc::new(Unparker {
@@ -40,14 +41,18 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     });
     let waker = Waker::from(unparker.clone());
     let mut cx = Context::from_waker(&waker);
-    coop::unconstrained(|| {
+    let mut poll = || coop::unconstrained(|| future.as_mut().poll(&mut cx));
+    if let Poll::Ready(output) = poll() {
+        return output; // nothing to wait for, no processor to give away
+    }
+    crate::scheduler::block_in_place(|| {
         loop {
-            if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
-                return output;
-            }
             // Pairs with the swap in `wake_by_ref`.
             while !unparker.woken.swap(false, Ordering::Acquire) {
                 thread::park();
+            }
+            if let Poll::Ready(output) = poll() {
+                return output;
             }
         }
     })

@@ -1,4 +1,5 @@
-//! What everything that waits shares: batches of wakers, waiter lists.
+//! What everything that waits shares: batches of wakers, queues of waiters, blocked threads.
 
 pub(crate) mod batch;
 pub(crate) mod blocking;
+pub(crate) mod list;
