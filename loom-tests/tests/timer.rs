@@ -115,7 +115,7 @@ impl Timer {
     /// The owner is free to use the entry anew: arms it in a shard of its own and fires it there.
     fn reuse(&mut self) {
         let (shard, waiter) = (shard(), Waiter::new());
-        assert!(self.0.as_mut().reset(10, false).is_none());
+        assert!(self.0.as_mut().reset(10, false, || shard).is_none());
         assert!(matches!(self.poll(&waiter, shard), Polled::WaitingFirst(_)));
         assert_eq!(fire(shard, 10), 1);
         assert!(matches!(self.poll(&waiter, shard), Polled::Elapsed));
@@ -216,7 +216,7 @@ fn fire_against_reset() {
             let (shard, waiter) = (shard(), Waiter::new());
             let mut timer = Timer::armed(shard, &waiter);
             let firer = spawn_fire(shard, 10);
-            assert!(timer.0.as_mut().reset(20, false).is_none());
+            assert!(timer.0.as_mut().reset(20, false, || shard).is_none());
             assert!(!timer.0.has_fired());
             // Without waiting for the firer: arms it anew if it fired before.
             let polled = timer.0.as_mut().poll(20, &waiter.waker, || shard);

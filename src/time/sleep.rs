@@ -114,7 +114,9 @@ impl Sleep {
         // SAFETY: nothing is moved out of the pinned `Sleep`; this field is not pinned.
         unsafe { self.as_mut().get_unchecked_mut() }.deadline = deadline;
         let tick = clock::tick_not_before(deadline.into());
-        if let Some(shard) = self.entry().reset(tick, deadline <= now) {
+        let passed = deadline <= now;
+        let first = self.entry().reset(tick, passed, scheduler::timer_shard);
+        if let Some(shard) = first {
             scheduler::earliest_timer_changed(shard);
         }
     }

@@ -27,7 +27,7 @@ use std::fmt;
 use std::marker::PhantomPinned;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::task::Waker;
 
 use super::Shard;
@@ -150,14 +150,23 @@ impl Entry {
         }
     }
 
-    /// Changes what is waited for. An armed entry stays armed for its waker, or wakes it at once if
-    /// `passed`, which says that the new deadline is behind; another one will be armed by its next
-    /// poll. Answers a shard whose earliest deadline has become earlier.
+    /// Changes what is waited for. An armed entry stays armed for its waker, in the shard that
+    /// `choose` names, or wakes it at once if `passed`, which says that the new deadline is behind;
+    /// another entry will be armed by its next poll. Answers a shard whose earliest deadline has
+    /// become earlier.
     #[must_use]
-    pub fn reset(self: Pin<&mut Entry>, deadline: u64, passed: bool) -> Option<&'static Shard> {
+    pub fn reset(
+        self: Pin<&mut Entry>,
+        deadline: u64,
+        passed: bool,
+        choose: impl FnOnce() -> &'static Shard,
+    ) -> Option<&'static Shard> {
         let entry = self.into_ref().get_ref();
-        if let Some((shard, first)) = entry.rearm(deadline, passed) {
-            return first.then_some(shard);
+        if entry.looks_armed() {
+            let target = (!passed).then(choose);
+            if let Ok(first) = entry.rearm(deadline, target) {
+                return first;
+            }
         }
         let state = if passed { FIRED } else { IDLE };
         // Relaxed: by *Ownership* nobody else looks.
@@ -231,24 +240,37 @@ impl Entry {
         self.arm(deadline, &waker, choose())
     }
 
-    /// Links an entry that is not armed into `shard`.
+    /// Arms an entry that is not armed.
     fn arm(&self, deadline: u64, waker: &Waker, shard: &'static Shard) -> Polled {
-        let waker = waker.clone();
+        match self.link(deadline, waker.clone(), shard) {
+            Ok(true) => Polled::WaitingFirst(shard),
+            Ok(false) => Polled::Waiting,
+            Err((why, waker)) => {
+                drop_quietly(waker);
+                why
+            }
+        }
+    }
+
+    /// Links an entry that is not armed into `shard`. `Ok(true)`: it is the first there. Otherwise
+    /// the waker comes back.
+    fn link(
+        &self,
+        deadline: u64,
+        waker: Waker,
+        shard: &'static Shard,
+    ) -> Result<bool, (Polled, Waker)> {
         // SAFETY: *Ownership*: not armed.
         unsafe { self.node.set_deadline(deadline) };
         let mut guarded = shard.lock();
         if !guarded.open {
-            drop(guarded);
-            drop_quietly(waker);
-            return Polled::Closed;
+            return Err((Polled::Closed, waker));
         }
-        // SAFETY: the entry is pinned (both callers got a `Pin`), and dropping it unlinks the node;
+        // SAFETY: the entry is pinned (all callers got a `Pin`), and dropping it unlinks the node;
         // until then the owner keeps to *Armed*. The pointer is one to the whole entry.
         if !unsafe { guarded.wheel.insert(NonNull::from(self).cast()) } {
-            drop(guarded);
             self.state.store(FIRED, Ordering::Relaxed);
-            drop_quietly(waker);
-            return Polled::Elapsed;
+            return Err((Polled::Elapsed, waker));
         }
         // SAFETY: the lock is held by the owner.
         self.waker
@@ -256,41 +278,50 @@ impl Entry {
         self.state.store(ARMED, Ordering::Relaxed);
         let first = shard.publish(guarded);
         self.shard.set(Some(shard));
-        if first {
-            Polled::WaitingFirst(shard)
-        } else {
-            Polled::Waiting
-        }
+        Ok(first)
     }
 
-    /// Moves an armed entry in its wheel. Answers its shard, and whether that one's earliest
-    /// deadline has become earlier; `None` if the entry is not armed (any more).
-    fn rearm(&self, deadline: u64, passed: bool) -> Option<(&'static Shard, bool)> {
-        if !self.looks_armed() {
-            return None;
-        }
-        let shard = self.shard.get()?;
-        let mut guarded = shard.lock();
+    /// Moves an armed entry with its waker to another deadline, and into `target` unless it is there
+    /// already; without a target, the deadline has passed. Answers a shard whose earliest deadline
+    /// has become earlier; an error if the entry is not armed any more.
+    fn rearm(
+        &self,
+        deadline: u64,
+        target: Option<&'static Shard>,
+    ) -> Result<Option<&'static Shard>, ()> {
+        let home = self.shard.get().ok_or(())?;
+        let mut guarded = home.lock();
         if !self.still_armed() && !mutated!("timer.reset_trusts_first_look") {
-            return None;
+            return Err(());
         }
         let node = NonNull::from(self).cast();
         // SAFETY: armed, hence linked, in this shard, whose lock is held; removed, it is the
-        // owner's, until it is inserted on the terms of `arm`.
-        let linked = unsafe {
+        // owner's, until it is inserted on the terms of `link`.
+        let stays = unsafe {
             guarded.wheel.remove(node);
             self.node.set_deadline(deadline);
-            !passed && guarded.wheel.insert(node)
+            target.is_some_and(|target| ptr::eq(target, home)) && guarded.wheel.insert(node)
         };
-        if !linked {
+        if stays {
+            return Ok(home.publish(guarded).then_some(home));
+        }
+        self.state.store(IDLE, Ordering::Relaxed);
+        home.publish(guarded);
+        // SAFETY: it was armed until now, and is the owner's again.
+        let waker = unsafe { self.take_waker() };
+        let Some(target) = target else {
             self.state.store(FIRED, Ordering::Relaxed);
+            wake(waker);
+            return Ok(None);
+        };
+        match self.link(deadline, waker, target) {
+            Ok(first) => Ok(first.then_some(target)),
+            // Its next poll will find the deadline passed, or another shard.
+            Err((_, waker)) => {
+                wake(waker);
+                Ok(None)
+            }
         }
-        let first = shard.publish(guarded);
-        if !linked {
-            // SAFETY: it was armed until now, and is the owner's again.
-            wake(unsafe { self.take_waker() });
-        }
-        Some((shard, first))
     }
 
     /// # Safety

@@ -199,11 +199,11 @@ fn wakers_are_dropped_outside_the_lock() {
     let _ = poll(entry.as_mut(), 10, &reentrant(), shard);
     entry.as_mut().cancel(); // cancelled
     let _ = poll(entry.as_mut(), 10, &reentrant(), shard);
-    let _ = entry.as_mut().reset(0, true); // reset to the past
-    let _ = entry.as_mut().reset(10, false);
+    let _ = entry.as_mut().reset(0, true, || shard); // reset to the past
+    let _ = entry.as_mut().reset(10, false, || shard);
     let _ = poll(entry.as_mut(), 10, &reentrant(), shard);
     fire(shard, 10); // fired
-    let _ = entry.as_mut().reset(20, false);
+    let _ = entry.as_mut().reset(20, false, || shard);
     let _ = poll(entry.as_mut(), 20, &reentrant(), shard);
     close(shard); // closed
     let _ = poll(entry.as_mut(), 20, &reentrant(), shard); // refused
@@ -214,14 +214,34 @@ fn reset_moves_an_armed_entry_and_keeps_its_waker() {
     let (shard, (counter, waker)) = (shard(), Counter::new());
     let mut entry = pin!(Entry::new());
     let _ = poll(entry.as_mut(), 100, &waker, shard);
-    assert!(entry.as_mut().reset(200, false).is_none());
+    assert!(entry.as_mut().reset(200, false, || shard).is_none());
     assert_eq!((shard.next_deadline(), fire(shard, 199)), (200, 0));
-    assert!(entry.as_mut().reset(1 << 40, false).is_none());
-    assert!(entry.as_mut().reset(u64::MAX, false).is_none());
+    assert!(entry.as_mut().reset(1 << 40, false, || shard).is_none());
+    assert!(entry.as_mut().reset(u64::MAX, false, || shard).is_none());
     assert_eq!(shard.next_deadline(), u64::MAX);
-    assert!(entry.as_mut().reset(300, false).is_some());
+    assert!(entry.as_mut().reset(300, false, || shard).is_some());
     assert_eq!(fire(shard, 300), 1);
     assert_eq!(counter.count(), 1);
+}
+
+#[test]
+fn reset_elsewhere_moves_the_entry_with_its_waker() {
+    let ((first, second), (counter, waker)) = ((shard(), shard()), Counter::new());
+    let mut entry = pin!(Entry::new());
+    let _ = poll(entry.as_mut(), 100, &waker, first);
+    let changed = entry.as_mut().reset(50, false, || second);
+    assert!(changed.is_some_and(|shard| std::ptr::eq(shard, second)));
+    assert_eq!(first.next_deadline(), u64::MAX);
+    assert_eq!(fire(second, 50), 1);
+    assert_eq!(counter.count(), 1);
+
+    let _ = entry.as_mut().reset(100, false, || first);
+    let _ = poll(entry.as_mut(), 100, &waker, first);
+    close(second);
+    assert!(entry.as_mut().reset(200, false, || second).is_none());
+    assert_eq!(counter.count(), 2, "woken, to find another shard");
+    assert!(!entry.has_fired());
+    assert_eq!(first.next_deadline(), u64::MAX);
 }
 
 #[test]
@@ -229,7 +249,7 @@ fn reset_to_the_past_wakes_the_waiter() {
     let (shard, (counter, waker)) = (shard(), Counter::new());
     let mut entry = pin!(Entry::new());
     let _ = poll(entry.as_mut(), 100, &waker, shard);
-    assert!(entry.as_mut().reset(1, true).is_none());
+    assert!(entry.as_mut().reset(1, true, || shard).is_none());
     assert_eq!(counter.count(), 1);
     assert!(entry.has_fired());
     assert_eq!(fire(shard, 100), 0);
@@ -241,7 +261,7 @@ fn reset_revives_a_fired_entry() {
     let mut entry = pin!(Entry::new());
     let _ = poll(entry.as_mut(), 10, &waker, shard);
     fire(shard, 10);
-    assert!(entry.as_mut().reset(20, false).is_none());
+    assert!(entry.as_mut().reset(20, false, || shard).is_none());
     assert!(!entry.has_fired());
     let _ = poll(entry.as_mut(), 20, &waker, shard);
     assert_eq!(fire(shard, 20), 1);
@@ -347,7 +367,7 @@ fn stress_owners_against_fire_and_close() {
                             Polled::Elapsed => break,
                             Polled::Closed => continue,
                             Polled::Waiting | Polled::WaitingFirst(_) if step == 2 => {
-                                let _ = entry.as_mut().reset(deadline + 1, false);
+                                let _ = entry.as_mut().reset(deadline + 1, false, || shard);
                             }
                             Polled::Waiting | Polled::WaitingFirst(_) if step == 3 => {
                                 while counter.count() == before {
