@@ -17,31 +17,27 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::Parser;
 use gorust::chan::{Receiver, Sender};
 use gorust::net::TcpListener;
 
 use room::Event;
 
-const USAGE: &str = "usage: chat [ADDRESS]
-
-Serves a chat room on ADDRESS (127.0.0.1:7000 if it is not given); talk to it with `nc`.";
+/// Serves a chat room; talk to it with `nc`.
+#[derive(Debug, Parser)]
+#[command(name = "chat")]
+struct Arguments {
+    /// Where to listen.
+    #[arg(default_value = "127.0.0.1:7000")]
+    address: SocketAddr,
+}
 
 /// How long clients have for taking leave when the server stops.
 const FAREWELL: Duration = Duration::from_secs(3);
 
 #[gorust::main]
 async fn main() -> ExitCode {
-    let address = match address(std::env::args().skip(1)) {
-        Ok(Some(address)) => address,
-        Ok(None) => {
-            println!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("chat: {error}\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
+    let Arguments { address } = Arguments::parse();
     match serve(address).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -49,23 +45,6 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Reads the arguments; `None` if help was asked for.
-fn address(mut arguments: impl Iterator<Item = String>) -> Result<Option<SocketAddr>, String> {
-    let Some(first) = arguments.next() else {
-        return Ok(Some(SocketAddr::from(([127, 0, 0, 1], 7000))));
-    };
-    if first == "--help" || first == "-h" {
-        return Ok(None);
-    }
-    if let Some(extra) = arguments.next() {
-        return Err(format!("one address is enough: what is `{extra}` for?"));
-    }
-    first
-        .parse()
-        .map(Some)
-        .map_err(|_| format!("`{first}` is not an address such as 127.0.0.1:7000"))
 }
 
 /// Serves until ctrl-c.
@@ -112,11 +91,11 @@ async fn admit(listener: TcpListener, room: Sender<Event>, present: Sender<()>) 
         match listener.accept().await {
             Ok((stream, _)) => {
                 let (room, present) = (room.clone(), present.clone());
-                gorust::go(async move {
+                drop(gorust::go(async move {
                     let _present = present;
                     // Clients come and go as they like; how they went is no concern of ours.
                     let _ = client::serve(stream, room).await;
-                });
+                }));
             }
             Err(error) => {
                 // Out of descriptors, most likely: wait until somebody leaves.
