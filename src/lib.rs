@@ -9,6 +9,7 @@ mod primitive;
 mod reactor;
 pub mod runtime;
 mod scheduler;
+pub mod sync;
 pub mod task;
 pub mod time;
 mod timer;

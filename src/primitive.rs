@@ -39,6 +39,19 @@ macro_rules! mutated {
 }
 pub(crate) use mutated;
 
+/// A `const fn`, except under loom, whose types cannot be made in a constant.
+macro_rules! const_fn {
+    ($(#[$attribute:meta])* $visibility:vis fn $($rest:tt)*) => {
+        $(#[$attribute])*
+        #[cfg(not(gorust_loom))]
+        $visibility const fn $($rest)*
+        $(#[$attribute])*
+        #[cfg(gorust_loom)]
+        $visibility fn $($rest)*
+    };
+}
+pub(crate) use const_fn;
+
 /// Keeps its content on a cache line (and its prefetched neighbour) of its own.
 #[derive(Debug, Default)]
 #[repr(align(128))]
