@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | wait for a while, or until a moment | [`sleep`], [`sleep_until`] |
 //! | give something up when it takes too long | [`timeout`], [`timeout_at`] |
+//! | do something later, unless stopped | [`after_func`] |
 //! | do something regularly | [`interval`], [`interval_at`] |
 //!
 //! Nothing here is ever early: what waits for a moment goes on at that moment or later, usually
@@ -15,11 +16,13 @@
 //! timer shuts down while somebody outside still waits for it, the timer moves to the runtime of
 //! whoever waits, or to the default one.
 
+mod after_func;
 mod instant;
 mod interval;
 mod sleep;
 mod timeout;
 
+pub use after_func::{Timer, after_func};
 pub use instant::Instant;
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
 pub use sleep::{Sleep, sleep, sleep_until};

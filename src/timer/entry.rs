@@ -174,7 +174,8 @@ impl Entry {
         None
     }
 
-    /// Stops waiting. Afterwards nobody else has a pointer to the entry.
+    /// Does what dropping does, but leaves the entry for use.
+    #[cfg(any(test, gorust_loom))]
     pub fn cancel(self: Pin<&mut Entry>) {
         self.into_ref().get_ref().disarm();
     }
