@@ -8,7 +8,7 @@ use super::Outcome;
 use super::report::{Progress, Row, human, nanoseconds_each, thousands};
 
 /// How many primes the sieve finds.
-pub const PRIMES: u32 = 1_000;
+pub const PRIMES: u32 = 2_500;
 
 /// How many messages go from the producers to the consumers.
 pub const MESSAGES: u64 = 2_000_000;

@@ -45,10 +45,10 @@ async fn main() -> ExitCode {
     let mut report = Report::default();
 
     let n = arguments.goroutines;
-    let bar = Progress::new("park goroutines", n.into());
-    report.add(patiently(goroutines::park(n, bar)).await);
     let bar = Progress::new("start and join goroutines", n.into());
     report.add(patiently(goroutines::start_and_join(n, bar)).await);
+    let bar = Progress::new("park goroutines", n.into());
+    report.add(patiently(goroutines::park(n, bar)).await);
     let bar = Progress::new("prime sieve", channels::PRIMES.into());
     report.add(patiently(channels::prime_sieve(bar)).await);
     let bar = Progress::new("4 producers, 4 consumers", channels::MESSAGES);
