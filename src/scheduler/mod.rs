@@ -325,10 +325,12 @@ impl Scheduler {
     }
 }
 
-/// Prints a line on stderr; nobody to tell if that fails.
+/// Prints a line on stderr, in one write, so that what other threads print (the panic hook takes no
+/// lock) does not come in between. Nobody to tell if that fails.
 pub(crate) fn report(line: std::fmt::Arguments<'_>) {
     use std::io::Write;
-    let _ = writeln!(io::stderr().lock(), "gorust: {line}");
+    let line = format!("gorust: {line}\n");
+    let _ = io::stderr().write_all(line.as_bytes());
 }
 
 /// Starts a goroutine on the current runtime, else on the default one.

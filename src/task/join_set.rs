@@ -13,6 +13,7 @@ use slab::Slab;
 use super::{AbortHandle, JoinError, JoinHandle};
 use crate::coop;
 use crate::primitive::Mutex;
+use crate::wait::batch::{drop_quietly, wake};
 
 /// A set of goroutines of one output type.
 ///
@@ -59,7 +60,7 @@ impl Ended {
             state.waiter.take()
         };
         if let Some(waiter) = waiter {
-            waiter.wake();
+            wake(waiter);
         }
     }
 }
@@ -155,7 +156,8 @@ impl<T: Send + 'static> JoinSet<T> {
 
     /// The result of one goroutine that is over already; `None` if there is none now.
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
-        match self.poll_members(&mut Context::from_waker(Waker::noop())) {
+        // Without a limit, as in `poll_join_next`; and whoever waits already goes on waiting.
+        match coop::unconstrained(|| self.poll_members(None)) {
             Poll::Ready(result) => result,
             Poll::Pending => None,
         }
@@ -171,17 +173,18 @@ impl<T: Send + 'static> JoinSet<T> {
     pub fn poll_join_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
         let unit = ready!(coop::poll_proceed(cx));
         // One unit for all of it: a member without budget would note itself again and again.
-        let result = ready!(coop::unconstrained(|| self.poll_members(cx)));
+        let result = ready!(coop::unconstrained(|| self.poll_members(Some(cx.waker()))));
         unit.made_progress();
         Poll::Ready(result)
     }
 
-    fn poll_members(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
+    /// `waiter` is who is to be woken if none is over yet. Called without a budget.
+    fn poll_members(&mut self, waiter: Option<&Waker>) -> Poll<Option<Result<T, JoinError>>> {
         loop {
             if self.members.is_empty() {
                 return Poll::Ready(None);
             }
-            let Some(key) = self.next_ended(cx) else {
+            let Some(key) = self.next_ended(waiter) else {
                 return Poll::Pending;
             };
             let Some(member) = self.members.get_mut(key) else {
@@ -196,19 +199,18 @@ impl<T: Send + 'static> JoinSet<T> {
         }
     }
 
-    /// A member that is worth a poll, or `cx` registered for the next one.
-    fn next_ended(&mut self, cx: &mut Context<'_>) -> Option<usize> {
-        let waiter = cx.waker().clone();
+    /// A member that is worth a poll, or `waiter` registered for the next one.
+    fn next_ended(&mut self, waiter: Option<&Waker>) -> Option<usize> {
+        let waiter = waiter.cloned();
         let mut state = self.ended.0.lock();
-        if let Some(key) = state.keys.pop_front() {
-            drop(state);
-            drop(waiter);
-            return Some(key);
-        }
-        let replaced = state.waiter.replace(waiter);
+        let key = state.keys.pop_front();
+        let unused = match waiter {
+            Some(waiter) if key.is_none() => state.waiter.replace(waiter),
+            waiter => waiter,
+        };
         drop(state);
-        drop(replaced);
-        None
+        drop_quietly(unused);
+        key
     }
 }
 
