@@ -175,6 +175,11 @@ impl Interval {
         self.sleep.as_mut().reset(deadline);
     }
 
+    /// Whether the next tick never comes.
+    pub(super) fn is_endless(&self) -> bool {
+        self.sleep.is_endless()
+    }
+
     /// The time between two ticks.
     #[must_use]
     pub fn period(&self) -> Duration {

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | wait for a while, or until a moment | [`sleep`], [`sleep_until`] |
 //! | give something up when it takes too long | [`timeout`], [`timeout_at`] |
+//! | get any of these through a channel | [`after`], [`tick`] |
 //! | do something later, unless stopped | [`after_func`] |
 //! | do something regularly | [`interval`], [`interval_at`] |
 //!
@@ -17,12 +18,14 @@
 //! whoever waits, or to the default one.
 
 mod after_func;
+mod channel;
 mod instant;
 mod interval;
 mod sleep;
 mod timeout;
 
 pub use after_func::{Timer, after_func};
+pub use channel::{after, tick};
 pub use instant::Instant;
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
 pub use sleep::{Sleep, sleep, sleep_until};

@@ -90,6 +90,11 @@ impl Sleep {
         self.entry.has_fired() || self.deadline <= Instant::now()
     }
 
+    /// Whether the wait never ends, unless reset.
+    pub(super) fn is_endless(&self) -> bool {
+        clock::tick_not_before(self.deadline.into()) == clock::NEVER
+    }
+
     /// Waits until `deadline` instead, whether or not the old deadline has passed.
     ///
     /// A goroutine that waits already, by an earlier poll, is woken at the new deadline and not at

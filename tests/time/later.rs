@@ -1,4 +1,4 @@
-//! Things that happen later: `after_func`.
+//! Things that happen later: `after_func`, `after`, `tick`.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use gorust::time::{self, Instant, sleep};
+use gorust::chan::TryRecvError;
+use gorust::time::{self, Instant, sleep, timeout};
 
 use crate::{LONG, in_goroutine, ms};
 
@@ -130,4 +131,88 @@ fn a_timer_stopped_and_reset_from_many_threads_runs_once() {
         assert!(!timer.stop());
         assert_eq!(runs.load(Ordering::SeqCst), 1);
     }
+}
+
+#[test]
+fn after_delivers_the_moment_once_and_closes() {
+    in_goroutine(async {
+        let start = Instant::now();
+        let receiver = time::after(ms(10));
+        assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+        let moment = receiver.recv().await.unwrap();
+        assert!(moment >= start + ms(10) && moment <= Instant::now());
+        assert_eq!(receiver.recv().await, None);
+        assert!(time::after(Duration::ZERO).recv().await.is_some());
+        drop(time::after(ms(1))); // nobody listens
+        sleep(ms(5)).await;
+    });
+}
+
+#[test]
+fn after_can_be_received_by_a_plain_thread() {
+    let start = Instant::now();
+    let moment = time::after(ms(10)).recv_blocking().unwrap();
+    assert!(moment >= start + ms(10));
+}
+
+#[test]
+fn tick_delivers_every_period() {
+    in_goroutine(async {
+        let start = Instant::now();
+        let ticks = time::tick(ms(10));
+        for number in 1..=5 {
+            let moment = ticks.recv().await.unwrap();
+            assert!(moment >= start + ms(10) * number);
+        }
+    });
+}
+
+#[test]
+fn tick_leaves_out_what_is_not_received() {
+    in_goroutine(async {
+        let ticks = time::tick(ms(10));
+        sleep(ms(150)).await;
+        let waited = Instant::now();
+        assert!(ticks.recv().await.unwrap() < waited, "one was kept");
+        assert!(ticks.recv().await.unwrap() >= waited, "and no more");
+    });
+}
+
+#[test]
+fn tick_ends_without_receivers() {
+    let runtime = gorust::runtime::Runtime::new().unwrap();
+    let handle = runtime.handle();
+    runtime.block_on(async {
+        for _ in 0..10 {
+            drop(time::tick(ms(5)));
+            let closed = time::tick(ms(5));
+            assert!(closed.close());
+        }
+        timeout(Duration::from_secs(60), async {
+            while handle.metrics().num_goroutine() > 0 {
+                sleep(ms(5)).await;
+            }
+        })
+        .await
+        .expect("the goroutines end");
+    });
+}
+
+#[test]
+fn endless_channels_have_nothing_behind_them() {
+    let runtime = gorust::runtime::Runtime::new().unwrap();
+    let handle = runtime.handle();
+    runtime.block_on(async {
+        let before = handle.metrics().spawned();
+        let (after, tick) = (time::after(Duration::MAX), time::tick(Duration::MAX));
+        assert_eq!(handle.metrics().spawned(), before);
+        assert!(timeout(ms(5), after.recv()).await.is_err());
+        assert!(timeout(ms(5), tick.recv()).await.is_err());
+    });
+}
+
+#[test]
+#[should_panic(expected = "must not be zero")]
+fn a_tick_of_zero_panics() {
+    let _ = time::tick(Duration::ZERO);
 }

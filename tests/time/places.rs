@@ -1,6 +1,5 @@
 //! Sleeps across goroutines, threads and runtimes.
 
-use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -12,6 +11,10 @@ use gorust::{block_on, go};
 use crate::{Counter, LONG, in_goroutine, ms, poll_once, poll_with};
 
 #[test]
+#[expect(
+    clippy::async_yields_async,
+    reason = "what is handed on is to be awaited elsewhere"
+)]
 fn a_sleep_moves_between_goroutines() {
     in_goroutine(async {
         for _ in 0..20 {
@@ -117,6 +120,10 @@ fn a_sleep_outlives_its_runtime() {
 }
 
 #[test]
+#[expect(
+    clippy::async_yields_async,
+    reason = "what is handed on is to be awaited elsewhere"
+)]
 fn a_timer_fires_although_its_worker_is_stuck() {
     let runtime = gorust::runtime::Builder::new()
         .worker_threads(2)
@@ -143,6 +150,10 @@ fn a_timer_fires_although_its_worker_is_stuck() {
 }
 
 #[test]
+#[expect(
+    clippy::async_yields_async,
+    reason = "what is handed on is to be awaited elsewhere"
+)]
 fn reset_from_another_thread_is_in_time() {
     let runtime = gorust::runtime::Runtime::new().unwrap();
     let sleep = in_goroutine(async {
@@ -167,39 +178,6 @@ fn reset_from_another_thread_is_in_time() {
         assert!(polled.is_pending());
         thread::sleep(ms(20));
     }
-}
-
-#[test]
-fn a_destructor_may_sleep_while_its_runtime_shuts_down() {
-    struct Sleeps(Arc<AtomicUsize>);
-    impl Drop for Sleeps {
-        fn drop(&mut self) {
-            futures_lite::future::block_on(sleep(ms(10)));
-            block_on(sleep(ms(10)));
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-    let done = Arc::new(AtomicUsize::new(0));
-    let runtime = gorust::runtime::Runtime::new().unwrap();
-    for _ in 0..4 {
-        let sleeps = Sleeps(done.clone());
-        drop(runtime.go(async move {
-            let _sleeps = sleeps;
-            pending::<()>().await;
-        }));
-    }
-    runtime.block_on(sleep(ms(20)));
-    let start = Instant::now();
-    drop(runtime);
-    while done.load(Ordering::SeqCst) < 4 {
-        assert!(start.elapsed() < Duration::from_secs(20), "never slept");
-        thread::sleep(ms(1));
-    }
-    assert!(
-        start.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        start.elapsed()
-    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Sleeps: when they end, and how that can be changed.
 
-use std::future::poll_fn;
+use std::future::ready;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
