@@ -68,6 +68,23 @@ pub mod units {
     pub use crate::primitive::{
         Arc, CachePadded, Condvar, Mutex, MutexGuard, UnsafeCell, atomic, mutate, thread,
     };
+    /// Goroutines.
+    pub mod task {
+        pub use crate::task::cell::{Header, Home, Name, Panicked, Why, allocate};
+        pub use crate::task::id::next as next_id;
+        pub use crate::task::owned::OwnedList;
+        pub use crate::task::state::{Closed, HandleDropped, Pause, Start, State, Wake};
+        pub use crate::task::{Id, Runnable, Turn};
+    }
+    /// The scheduler's parts.
+    pub mod scheduler {
+        pub use crate::scheduler::blocking::{Pool, Pushed};
+        pub use crate::scheduler::idle::{Acquired, Idle, Machine, Woken};
+        pub use crate::scheduler::injector::Injector;
+        pub use crate::scheduler::parker::{Parker, Unparked};
+        pub use crate::scheduler::queue::{CAPACITY, Entry, Ring};
+        pub use crate::scheduler::runnext::RunNext;
+    }
     pub use crate::timer::{Entry, Polled, Shard};
     pub use crate::wait::batch::WakeBatch;
 }

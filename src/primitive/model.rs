@@ -181,10 +181,16 @@ pub mod atomic {
     macro_rules! wrap {
         ($name:ident, $value:ty, [$($generic:tt)*], $inner:ty) => {
             /// A loom atomic with a scheduling point before each operation.
-            #[derive(Debug)]
             pub struct $name $($generic)* {
                 value: $inner,
                 shadow: loom_atomic::AtomicUsize,
+            }
+
+            // By hand, since a derived one would ask for a pointer's target to be `Debug`.
+            impl $($generic)* std::fmt::Debug for $name $($generic)* {
+                fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.debug_struct(stringify!($name)).finish_non_exhaustive()
+                }
             }
 
             impl $($generic)* $name $($generic)* {
@@ -295,6 +301,13 @@ pub mod atomic {
                     fetch_add, fetch_sub, fetch_or, fetch_and, fetch_xor, fetch_max, fetch_min
                 ]
             );
+            impl $name {
+                /// Loom checks that no access of another thread's is concurrent with this one.
+                #[track_caller]
+                pub fn with_mut<R>(&mut self, f: impl FnOnce(&mut $value) -> R) -> R {
+                    self.value.with_mut(f)
+                }
+            }
             impl Default for $name {
                 fn default() -> Self {
                     Self::new(0)
@@ -314,6 +327,44 @@ pub mod atomic {
     impl Default for AtomicBool {
         fn default() -> Self {
             Self::new(false)
+        }
+    }
+}
+
+/// Memory that loom watches: what is not freed in the end is a leak.
+pub mod heap {
+    use std::ptr::{self, NonNull};
+
+    #[repr(C)]
+    struct Watched<T> {
+        value: T,
+        watch: loom::alloc::Track<()>,
+        freed: bool,
+    }
+
+    #[track_caller]
+    pub fn allocate<T>(value: T) -> NonNull<T> {
+        let watched = Watched {
+            value,
+            watch: loom::alloc::Track::new(()),
+            freed: false,
+        };
+        NonNull::from(Box::leak(Box::new(watched))).cast()
+    }
+
+    /// The memory itself is kept, so that a use of it after this is found and does no harm.
+    ///
+    /// # Safety
+    /// `place` came from `allocate` as this type and is not used again.
+    pub unsafe fn free<T>(place: NonNull<T>) {
+        // SAFETY: `allocate` put it there, and it has never been unmapped; `value` and `watch` are
+        // still there unless `freed` says otherwise.
+        unsafe {
+            let watched = place.cast::<Watched<T>>().as_ptr();
+            assert!(!(*watched).freed, "freed twice");
+            (*watched).freed = true;
+            ptr::drop_in_place(&raw mut (*watched).value);
+            ptr::drop_in_place(&raw mut (*watched).watch);
         }
     }
 }

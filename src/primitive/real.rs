@@ -11,6 +11,27 @@ pub mod atomic {
     };
 }
 
+/// Memory for what is freed by hand.
+pub mod heap {
+    use std::ptr::NonNull;
+
+    /// Moves `value` to the heap.
+    #[inline]
+    pub fn allocate<T>(value: T) -> NonNull<T> {
+        NonNull::from(Box::leak(Box::new(value)))
+    }
+
+    /// Frees what `allocate` gave.
+    ///
+    /// # Safety
+    /// `place` came from `allocate` as this type and is not used again.
+    #[inline]
+    pub unsafe fn free<T>(place: NonNull<T>) {
+        // SAFETY: the caller's promise.
+        drop(unsafe { Box::from_raw(place.as_ptr()) });
+    }
+}
+
 /// Threads, parking, spinning.
 pub mod thread {
     pub use std::hint::spin_loop;

@@ -2,13 +2,14 @@
 //!
 //! An intrusive list under a lock, with its length beside it so that workers can see without the
 //! lock that there is nothing. Once closed (its runtime is gone) it takes nothing more: the pusher
-//! gets the run right back.
+//! gets the run right back, and ends the goroutine by dropping it.
 
 use std::ptr::NonNull;
 
 use super::queue::Entry;
 use crate::primitive::atomic::{AtomicUsize, Ordering};
-use crate::primitive::{CachePadded, Mutex};
+use crate::primitive::{CachePadded, Mutex, mutated};
+use crate::task::Runnable;
 use crate::task::cell::Header;
 
 /// The queue.
@@ -46,12 +47,14 @@ impl Injector {
         self.len.load(Ordering::Relaxed)
     }
 
-    /// Appends `entry`; gives it back once the queue is closed.
-    pub fn push(&self, entry: Entry) -> Result<(), Entry> {
+    /// Appends a goroutine. Once the queue is closed it is given back, which ends it unless the
+    /// caller knows better.
+    pub fn push(&self, runnable: Runnable) -> Result<(), Runnable> {
         let mut list = self.list.lock();
-        if list.closed {
-            return Err(entry);
+        if list.closed && !mutated!("injector.push_into_closed") {
+            return Err(runnable);
         }
+        let entry = runnable.into_raw();
         // SAFETY: the run right keeps the cells alive, and the queue that holds it owns the link.
         unsafe {
             entry.as_ref().queue_next.with_mut(|next| *next = None);
@@ -97,7 +100,7 @@ impl Injector {
             list.head = unsafe { entry.as_ref().queue_next.with(|next| *next) };
             count += 1;
         }
-        if list.head.is_none() {
+        if list.head.is_none() && !mutated!("injector.cut_keeps_tail") {
             list.tail = None;
         }
         self.len

@@ -132,12 +132,9 @@ impl Scheduler {
     /// Queues a goroutine in the injector.
     #[cold]
     fn schedule_outside(&'static self, runnable: Runnable) {
-        if let Err(entry) = self.injector.push(runnable.into_raw()) {
-            // The runtime is gone, and this goroutine with it.
-            // SAFETY: the run right came with the entry.
-            return drop(unsafe { Runnable::from_raw(entry) });
+        if self.injector.push(runnable).is_ok() {
+            self.notify_outside();
         }
-        self.notify_outside();
     }
 
     /// Wakes somebody for what was just made visible outside of the rings.
@@ -271,9 +268,12 @@ impl Scheduler {
                     crate::task::next_id(),
                     location,
                 );
-                self.start(&self.outside, cell, |runnable| {
-                    self.schedule_outside(runnable)
-                })
+                // SAFETY: all that `allocate` gave goes on; the output is `F::Output`.
+                unsafe {
+                    self.outside
+                        .live
+                        .start(cell, |runnable| self.schedule_outside(runnable))
+                }
             }
         }
     }
@@ -295,33 +295,16 @@ impl Scheduler {
         let id = unsafe { processor.next_id() };
         Counters::add(&processor.counters.spawned, 1);
         let cell = allocate(future, name, &processor.owner, id, location);
-        self.start(&processor.owner, cell, |runnable| {
+        let queue = |runnable: Runnable| {
             self.schedule_here(
                 processor,
                 runnable.into_raw(),
                 Why::Spawned,
                 current::in_poll(),
             );
-        })
-    }
-
-    /// Puts a new cell on the list of live goroutines and queues it.
-    #[inline]
-    fn start<T>(
-        &'static self,
-        owner: &'static Owner,
-        cell: NonNull<Header>,
-        queue: impl FnOnce(Runnable),
-    ) -> JoinHandle<T> {
-        // SAFETY: `allocate` gave us the run right and the handle's reference; callers name the
-        // output's type by returning this.
-        let (runnable, handle) = unsafe { (Runnable::from_raw(cell), JoinHandle::new(cell)) };
-        if owner.live.insert(cell) {
-            queue(runnable);
-        } else {
-            drop(runnable); // the runtime is gone: cancelled before it began
-        }
-        handle
+        };
+        // SAFETY: all that `allocate` gave goes on; the output is `F::Output`.
+        unsafe { processor.owner.live.start(cell, queue) }
     }
 }
 

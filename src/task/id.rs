@@ -61,6 +61,6 @@ impl IdBatch {
 }
 
 /// A single id, for threads that have no batch.
-pub(crate) fn next() -> Id {
+pub fn next() -> Id {
     Id(NonZeroU64::new(NEXT.add(1)).unwrap_or(NonZeroU64::MIN))
 }

@@ -21,7 +21,7 @@
 
 mod alloc;
 pub(crate) mod cell;
-mod id;
+pub(crate) mod id;
 mod join;
 mod join_set;
 pub(crate) mod owned;

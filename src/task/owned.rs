@@ -6,10 +6,10 @@
 
 use std::ptr::NonNull;
 
-use super::Runnable;
 use super::cell::{Header, Links};
 use super::runnable::claim;
-use crate::primitive::Mutex;
+use super::{JoinHandle, Runnable};
+use crate::primitive::{Mutex, mutated};
 
 /// The list behind its lock.
 #[derive(Debug)]
@@ -36,9 +36,9 @@ impl OwnedList {
 
     /// Puts a new cell on the list; refused once the list is closed.
     #[must_use]
-    pub fn insert(&self, cell: NonNull<Header>) -> bool {
+    fn insert(&self, cell: NonNull<Header>) -> bool {
         let mut list = self.0.lock();
-        if list.closed {
+        if list.closed && !mutated!("owned.insert_into_closed") {
             return false;
         }
         let links = Links {
@@ -56,6 +56,28 @@ impl OwnedList {
         list.head = Some(cell);
         list.len += 1;
         true
+    }
+
+    /// Puts a new cell on the list and gives its run right to `queue`; once the list is closed, ends
+    /// it instead.
+    ///
+    /// # Safety
+    /// The run right, the list's reference and the handle's are the caller's, as `allocate` gives
+    /// them, and `T` is the output of the cell's future.
+    #[inline]
+    pub unsafe fn start<T>(
+        &self,
+        cell: NonNull<Header>,
+        queue: impl FnOnce(Runnable),
+    ) -> JoinHandle<T> {
+        // SAFETY: passed on to the caller.
+        let (runnable, handle) = unsafe { (Runnable::from_raw(cell), JoinHandle::new(cell)) };
+        if self.insert(cell) {
+            queue(runnable);
+        } else {
+            drop(runnable); // cancelled before it began
+        }
+        handle
     }
 
     /// Takes a cell off the list, if it is on it.

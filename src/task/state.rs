@@ -161,7 +161,12 @@ impl State {
             return Wake::Enqueue;
         }
         if wakes(before) >= WAKE_HALF {
-            self.collapse(WAKE_HALF, WAKE_QUARTER);
+            let quarter = if mutated!("task.collapse_to_one") {
+                1
+            } else {
+                WAKE_QUARTER
+            };
+            self.collapse(WAKE_HALF, quarter);
         }
         Wake::Nothing
     }
@@ -196,7 +201,7 @@ impl State {
         );
         if wakes(word) > RUN_LIMIT {
             self.collapse(RUN_LIMIT, 1);
-            word = self.0.load(Ordering::Acquire);
+            word = self.0.load(Ordering::Acquire); // wakes that were collapsed are answered, too
         }
         if word & CANCELLED != 0 {
             return Start::Cancel;
@@ -246,7 +251,7 @@ impl State {
     pub fn abort(&self) -> Wake {
         // Release: as in `wake`.
         let before = self.0.fetch_or(CANCELLED, Ordering::Release);
-        if before & (CLOSED | CANCELLED) != 0 {
+        if before & (CLOSED | CANCELLED) != 0 || mutated!("task.abort_without_wake") {
             return Wake::Nothing;
         }
         self.wake()
@@ -303,6 +308,7 @@ impl State {
     pub fn retain(&self) {
         // Relaxed: the caller has a reference already.
         let before = self.0.fetch_add(REF_ONE, Ordering::Relaxed);
+        debug_assert!(references(before) > 0, "retained without a reference");
         if references(before) >= REF_HALF {
             too_many_references();
         }
@@ -313,13 +319,25 @@ impl State {
     pub fn release(&self) -> bool {
         // Release and Acquire: every use by any holder comes before the cell is freed (partner:
         // this, `wake_and_release`, `drop_handle`).
-        references(self.0.fetch_sub(REF_ONE, Ordering::AcqRel)) == 1
+        let before = self.0.fetch_sub(REF_ONE, Ordering::AcqRel);
+        debug_assert!(references(before) > 0, "released without a reference");
+        references(before) == 1
     }
 
     /// Wakes on account, for assertions in tests and models.
     #[cfg(any(test, gorust_loom))]
     pub fn wake_count(&self) -> u64 {
         wakes(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Whoever frees a cell must come after every use of it: this is where loom sees that.
+#[cfg(gorust_loom)]
+impl Drop for State {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.0.with_mut(|_| ());
+        }
     }
 }
 
