@@ -164,7 +164,7 @@ impl<T> Core<T> {
             // SAFETY: idle, so the node is ours and its value still there; once sent, it is
             // finished below.
             |queue| queue.offer(self.limit, || unsafe { node.take() }),
-            // SAFETY: idle, pinned, and `drop_send` takes it off; the pointer is the node's.
+            // SAFETY: idle, pinned, and `withdraw_send` takes it off; the pointer is the node's.
             |queue, waker| unsafe { queue.senders.push_back(node.link(), Some(waker)) },
         );
         sent.map(|sent| {
@@ -184,13 +184,16 @@ impl<T> Core<T> {
 
     /// Ends a `Send`. Returns the value if it was neither sent nor given back.
     #[inline]
-    pub(super) fn drop_send(&self, node: Pin<&Node<T>>) -> Option<T> {
+    pub(super) fn withdraw_send(&self, node: Pin<&Node<T>>) -> Option<T> {
         if node.phase() == Phase::Waiting {
             self.leave(node.waiter(), true);
         }
         match node.phase() {
-            // SAFETY: neither granted nor finished: the value is still there, and nobody else's.
-            Phase::Idle | Phase::Released => Some(unsafe { node.take() }),
+            Phase::Idle | Phase::Released => {
+                node.finish();
+                // SAFETY: neither granted nor finished: the value is still there, and nobody else's.
+                Some(unsafe { node.take() })
+            }
             _ => None,
         }
     }
@@ -220,13 +223,7 @@ impl<T> Core<T> {
                         return Poll::Pending;
                     }
                 }
-                Phase::Granted => {
-                    // SAFETY: granted, so the node is ours and filled.
-                    let value = unsafe { node.take() };
-                    node.finish();
-                    self.count_taken();
-                    return Poll::Ready(Some(value));
-                }
+                Phase::Granted => return Poll::Ready(Some(self.take_from_hands(node))),
                 Phase::Released => {
                     node.finish();
                     return Poll::Ready(None);
@@ -245,14 +242,19 @@ impl<T> Core<T> {
         Some(value)
     }
 
-    /// A value that was put into a receiver's hands has been taken.
+    /// The value that was put into a receiver's hands; the receiver is finished.
     #[inline]
-    fn count_taken(&self) {
+    fn take_from_hands(&self, node: Pin<&Node<T>>) -> T {
+        debug_assert_eq!(node.phase(), Phase::Granted);
+        // SAFETY: granted, so the node is ours and filled.
+        let value = unsafe { node.take() };
+        node.finish();
         // Relaxed: the word orders itself, and the data that goes with it is under the lock.
         let before = self.taken.fetch_add(ONE, Ordering::Relaxed);
         if before & CLOSED != 0 && !mutated!("chan.last_taker_sleeps") {
             self.wind_up();
         }
+        value
     }
 
     #[cold]
@@ -260,6 +262,14 @@ impl<T> Core<T> {
         let mut wakers = WakeBatch::new();
         self.locked(|queue| queue.wind_up(self.taken.load(Ordering::Relaxed), &mut wakers));
         wakers.wake_all();
+    }
+
+    /// Ends a `Recv`. Returns the value in its hands.
+    pub(super) fn withdraw_recv(&self, node: Pin<&Node<T>>) -> Option<T> {
+        if node.phase() == Phase::Waiting {
+            self.leave(node.waiter(), false);
+        }
+        (node.phase() == Phase::Granted).then(|| self.take_from_hands(node))
     }
 
     /// Ends a `Recv`: a value in its hands goes to the next receiver, or back in front.

@@ -17,6 +17,24 @@ pub enum TrySendError<T> {
     Closed(T),
 }
 
+/// [`send_timeout`](super::Sender::send_timeout) failed. Holds the value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SendTimeoutError<T> {
+    /// The time was up.
+    Timeout(T),
+    /// The channel is closed, or no receiver is left.
+    Closed(T),
+}
+
+/// [`recv_timeout`](super::Receiver::recv_timeout) failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecvTimeoutError {
+    /// The time was up.
+    Timeout,
+    /// The channel is closed, and all its values have been received.
+    Closed,
+}
+
 /// [`try_recv`](super::Receiver::try_recv) failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TryRecvError {
@@ -52,6 +70,37 @@ impl<T> TrySendError<T> {
     }
 }
 
+impl<T> SendTimeoutError<T> {
+    /// The value that was not sent.
+    pub fn into_inner(self) -> T {
+        match self {
+            SendTimeoutError::Timeout(value) | SendTimeoutError::Closed(value) => value,
+        }
+    }
+
+    /// Whether a later attempt may succeed.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, SendTimeoutError::Timeout(_))
+    }
+
+    /// Whether every later attempt will fail, too.
+    pub fn is_closed(&self) -> bool {
+        matches!(self, SendTimeoutError::Closed(_))
+    }
+}
+
+impl RecvTimeoutError {
+    /// Whether a later attempt may succeed.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, RecvTimeoutError::Timeout)
+    }
+
+    /// Whether every later attempt will fail, too.
+    pub fn is_closed(&self) -> bool {
+        matches!(self, RecvTimeoutError::Closed)
+    }
+}
+
 impl TryRecvError {
     /// Whether a later attempt may succeed.
     pub fn is_empty(&self) -> bool {
@@ -64,6 +113,12 @@ impl TryRecvError {
     }
 }
 
+impl<T> From<SendError<T>> for SendTimeoutError<T> {
+    fn from(error: SendError<T>) -> Self {
+        SendTimeoutError::Closed(error.0)
+    }
+}
+
 impl<T> From<SendError<T>> for TrySendError<T> {
     fn from(error: SendError<T>) -> Self {
         TrySendError::Closed(error.0)
@@ -71,6 +126,7 @@ impl<T> From<SendError<T>> for TrySendError<T> {
 }
 
 const SEND_CLOSED: &str = "sending on a closed channel";
+const RECV_CLOSED: &str = "receiving on a closed and drained channel";
 
 impl<T> fmt::Debug for SendError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -106,11 +162,42 @@ impl<T> fmt::Display for TrySendError<T> {
 
 impl<T> Error for TrySendError<T> {}
 
+impl<T> fmt::Debug for SendTimeoutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SendTimeoutError::Timeout(_) => "Timeout(..)",
+            SendTimeoutError::Closed(_) => "Closed(..)",
+        })
+    }
+}
+
+impl<T> fmt::Display for SendTimeoutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SendTimeoutError::Timeout(_) => "timed out sending on a channel",
+            SendTimeoutError::Closed(_) => SEND_CLOSED,
+        })
+    }
+}
+
+impl<T> Error for SendTimeoutError<T> {}
+
+impl fmt::Display for RecvTimeoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RecvTimeoutError::Timeout => "timed out receiving on a channel",
+            RecvTimeoutError::Closed => RECV_CLOSED,
+        })
+    }
+}
+
+impl Error for RecvTimeoutError {}
+
 impl fmt::Display for TryRecvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             TryRecvError::Empty => "receiving on an empty channel",
-            TryRecvError::Closed => "receiving on a closed and drained channel",
+            TryRecvError::Closed => RECV_CLOSED,
         })
     }
 }

@@ -50,11 +50,13 @@ mod node;
 mod queue;
 mod receiver;
 mod sender;
+mod timeout;
 
-pub use error::{SendError, TryRecvError, TrySendError};
+pub use error::{RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 pub use handle::End;
 pub use receiver::{IterBlocking, Receiver, Recv};
 pub use sender::{Send, Sender, WeakSender};
+pub use timeout::{RecvTimeout, SendTimeout};
 
 use self::core::Core;
 use crate::primitive::Arc;

@@ -187,6 +187,12 @@ impl<'a, T> Recv<'a, T> {
         // SAFETY: the node is pinned because the future is, and is never moved out of it.
         (self.core, unsafe { self.map_unchecked(|recv| &recv.node) })
     }
+
+    /// Gives up. Returns the value that it has been handed, if any.
+    pub(super) fn withdraw(self: Pin<&Self>) -> Option<T> {
+        let (core, node) = self.parts();
+        core.withdraw_recv(node)
+    }
 }
 
 impl<T> Future for Recv<'_, T> {

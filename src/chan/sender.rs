@@ -222,6 +222,12 @@ impl<'a, T> Send<'a, T> {
         // SAFETY: the node is pinned because the future is, and is never moved out of it.
         (self.core, unsafe { self.map_unchecked(|send| &send.node) })
     }
+
+    /// Gives up. Returns the value, unless it has been sent.
+    pub(super) fn withdraw(self: Pin<&Self>) -> Option<T> {
+        let (core, node) = self.parts();
+        core.withdraw_send(node)
+    }
 }
 
 impl<T> Future for Send<'_, T> {
@@ -243,7 +249,7 @@ impl<T> Drop for Send<'_, T> {
         // SAFETY: it is not moved any more.
         let this = unsafe { Pin::new_unchecked(&*self) };
         let (core, node) = this.parts();
-        drop(core.drop_send(node));
+        drop(core.withdraw_send(node));
     }
 }
 

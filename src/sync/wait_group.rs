@@ -15,6 +15,7 @@ use std::task::{Context, Poll, ready};
 use crate::coop;
 use crate::primitive::atomic::{AtomicU64, Ordering};
 use crate::primitive::{Arc, Mutex, mutated};
+use crate::task::JoinHandle;
 use crate::wait::batch::{WakeBatch, drop_quietly};
 use crate::wait::list::{List, Phase, Waiter};
 
@@ -103,6 +104,36 @@ impl WaitGroup {
         }
     }
 
+    /// Starts a goroutine that is waited for: adds one, runs the future, and is done when the
+    /// future is dropped, be it that it has completed, panicked, or been aborted.
+    ///
+    /// # Examples
+    /// ```
+    /// use gorust::sync::WaitGroup;
+    ///
+    /// # gorust::block_on(async {
+    /// let group = WaitGroup::new();
+    /// let fine = group.go(async { 7 });
+    /// let aborted = group.go(std::future::pending::<()>());
+    /// aborted.abort();
+    /// group.wait().await;
+    /// assert_eq!(fine.await.unwrap(), 7);
+    /// # });
+    /// ```
+    #[track_caller]
+    pub fn go<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.add(1);
+        let group = self.clone();
+        crate::go(Member {
+            future,
+            _membership: Membership { group },
+        })
+    }
+
     /// Waits until all are done. Ready at once if nothing was added.
     ///
     /// # Cancellation
@@ -115,6 +146,33 @@ impl WaitGroup {
             shared: &self.shared,
             waiter: Waiter::new(),
         }
+    }
+}
+
+/// A future that counts. Its fields are dropped in this order.
+struct Member<F> {
+    future: F,
+    _membership: Membership,
+}
+
+impl<F: Future> Future for Member<F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        // SAFETY: pinned with the member, and never moved out of it.
+        unsafe { self.map_unchecked_mut(|member| &mut member.future) }.poll(cx)
+    }
+}
+
+/// Done when dropped.
+struct Membership {
+    group: WaitGroup,
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.group.done();
     }
 }
 
