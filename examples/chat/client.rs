@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gorust::chan::{Receiver, Sender};
+use gorust::chan::{Receiver, Sender, WeakSender};
 use gorust::net::TcpStream;
 use gorust::time::timeout;
 
@@ -19,14 +19,19 @@ const STUCK: Duration = Duration::from_secs(30);
 const LONGEST_NICKNAME: usize = 20;
 const HELP: &str = "* /who tells who is here, /quit leaves, all else is said to everyone\n";
 
-/// Serves a client until it leaves.
-pub async fn serve(stream: TcpStream, room: Sender<Event>) -> io::Result<()> {
+/// Serves a client until it leaves. Once it is in the room, it holds on to a clone of `present`.
+pub async fn serve(
+    stream: TcpStream,
+    room: Sender<Event>,
+    present: WeakSender<()>,
+) -> io::Result<()> {
     let stream = Arc::new(stream);
     let mut lines = Lines::new(&stream);
     let introduced = timeout(PATIENCE, introduce(&stream, &mut lines, &room)).await;
     let Some((nickname, queue)) = introduced.unwrap_or(Ok(None))? else {
         return Ok(());
     };
+    let _present = present.upgrade();
     let writer = gorust::go(write(stream.clone(), queue));
     let outcome = converse(&mut lines, &room, &nickname).await;
     let _ = room.send(Event::Leave { nickname }).await;

@@ -55,7 +55,7 @@ async fn serve(address: SocketAddr) -> io::Result<()> {
 
     let (room, events) = gorust::chan(64);
     let running = gorust::go(room::run(events));
-    // Every client has a clone of the sender; when the last is gone, so are the clients.
+    // Everyone in the room has a clone of the sender; when the last is gone, so are they all.
     let (present, all_gone) = gorust::chan::<()>(1);
     let door = gorust::go(admit(listener, room.clone(), present));
 
@@ -90,12 +90,8 @@ async fn admit(listener: TcpListener, room: Sender<Event>, present: Sender<()>) 
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let (room, present) = (room.clone(), present.clone());
-                drop(gorust::go(async move {
-                    let _present = present;
-                    // Clients come and go as they like; how they went is no concern of ours.
-                    let _ = client::serve(stream, room).await;
-                }));
+                let client = client::serve(stream, room.clone(), present.downgrade());
+                drop(gorust::go(client));
             }
             Err(error) => {
                 // Out of descriptors, most likely: wait until somebody leaves.

@@ -21,13 +21,13 @@ const CAPACITY: usize = 128;
 pub async fn prime_sieve(progress: Progress) -> Outcome {
     let start = Instant::now();
     let (first, mut numbers) = gorust::chan(0);
-    gorust::go(generate(first));
+    drop(gorust::go(generate(first)));
     let mut primes = Vec::new();
     for _ in 0..PRIMES {
         let prime = numbers.recv().await.ok_or("the sieve ran dry")?;
         primes.push(prime);
         let (filtered, next) = gorust::chan(0);
-        gorust::go(filter(prime, numbers, filtered));
+        drop(gorust::go(filter(prime, numbers, filtered)));
         numbers = next;
         progress.step();
     }
@@ -96,13 +96,13 @@ pub async fn producers_and_consumers(progress: Progress) -> Outcome {
     let start = Instant::now();
     for producer in 0..PRODUCERS {
         let messages = messages.clone();
-        gorust::go(async move {
+        drop(gorust::go(async move {
             for number in (producer..MESSAGES).step_by(PRODUCERS as usize) {
                 if messages.send(number).await.is_err() {
                     return;
                 }
             }
-        });
+        }));
     }
     drop(messages);
     let consumers: Vec<_> = (0..CONSUMERS)

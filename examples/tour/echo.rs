@@ -67,9 +67,7 @@ fn allowed_clients() -> usize {
 async fn accept(listener: TcpListener) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
-                gorust::go(echo(stream));
-            }
+            Ok((stream, _)) => drop(gorust::go(echo(stream))),
             Err(error) => {
                 eprintln!("echo server: {error}");
                 gorust::time::sleep(Duration::from_millis(10)).await;

@@ -92,7 +92,7 @@ pub async fn park(n: u32, progress: Progress) -> Outcome {
     let start = Instant::now();
     for number in 0..size {
         let gathering = gathering.clone();
-        gorust::go(async move { gathering.attend().await });
+        drop(gorust::go(async move { gathering.attend().await }));
         progress.at(number);
     }
     arrived.recv().await;
