@@ -4,6 +4,8 @@
 mod coop;
 mod entry;
 mod go;
+pub mod io;
+pub mod net;
 mod primitive;
 mod reactor;
 pub mod runtime;
@@ -19,6 +21,7 @@ pub mod units {
     pub use crate::primitive::{
         Arc, CachePadded, Condvar, Mutex, MutexGuard, UnsafeCell, atomic, mutate, thread,
     };
+    pub use crate::reactor::readiness;
 }
 
 pub use entry::{main, test};
