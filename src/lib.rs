@@ -51,6 +51,8 @@ pub mod chan;
 mod coop;
 mod entry;
 mod go;
+pub mod io;
+pub mod net;
 mod primitive;
 mod reactor;
 pub mod runtime;
@@ -87,6 +89,7 @@ pub mod units {
     }
     pub use crate::timer::{Entry, Polled, Shard};
     pub use crate::wait::batch::WakeBatch;
+    pub use crate::reactor::readiness;
 }
 
 #[doc(inline)]

@@ -19,7 +19,7 @@
 //!    calls are made under the selector's lock alone.
 
 pub(crate) mod polled;
-pub(crate) mod readiness;
+pub mod readiness;
 #[cfg(target_os = "linux")]
 mod timer_fd;
 
@@ -188,6 +188,14 @@ impl Reactor {
         })
     }
 
+    /// Makes the caller the poller as soon as nobody is.
+    pub(crate) fn poller(&self) -> Poller<'_> {
+        Poller {
+            selector: self.selector.lock(),
+            reactor: self,
+        }
+    }
+
     /// Makes the poll that is blocking return, or else the next one.
     ///
     /// It costs a system call, so call it only when somebody is known to block.
@@ -343,3 +351,6 @@ impl Selector {
 pub(crate) fn runtime_gone() -> io::Error {
     io::Error::other("the runtime that this socket was registered with has shut down")
 }
+
+#[cfg(test)]
+mod tests;

@@ -403,13 +403,16 @@ impl Worker {
                     Acquired::Nothing => deadline = clock::NEVER,
                 }
             }
-            match self.scheduler.reactor.try_poller() {
-                Some(poller) if self.scheduler.idle.begin_polling(&self.machine) => {
-                    if self.wait_in_reactor(poller, deadline) {
-                        return Slept::GoOn;
-                    }
+            if self.scheduler.idle.begin_polling(&self.machine) {
+                // First the place, then the reactor: whoever holds that now does not wait in it, or
+                // is being interrupted. The other way round, a machine that finds it held for a
+                // moment by one that may not wait in it would park, and nobody would poll.
+                let poller = self.scheduler.reactor.poller();
+                if self.wait_in_reactor(poller, deadline) {
+                    return Slept::GoOn;
                 }
-                _ => self.wait_on_parker(deadline, gives_up),
+            } else {
+                self.wait_on_parker(deadline, gives_up);
             }
             if gives_up.is_some_and(|at| Instant::now() >= at)
                 && self.scheduler.idle.leave(&self.machine)
