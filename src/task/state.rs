@@ -134,8 +134,10 @@ impl State {
     #[inline]
     pub fn wake(&self) -> Wake {
         // Release: what the waker wrote is seen by the run that answers; partner: the load in
-        // `start_run`, also when the run right is somebody else's.
-        let before = self.0.fetch_add(WAKE_ONE, Ordering::Release);
+        // `start_run`, also when the run right is somebody else's. Acquire: whoever gets the run
+        // right may write the queue's link, or end the goroutine, after all that its last owner did
+        // (partner: `pause`).
+        let before = self.0.fetch_add(WAKE_ONE, Ordering::AcqRel);
         self.woken(before)
     }
 
@@ -199,16 +201,21 @@ impl State {
             wakes(word) > 0 && word & CLOSED == 0,
             "run without the run right"
         );
-        if wakes(word) > RUN_LIMIT {
-            self.collapse(RUN_LIMIT, 1);
+        let limit = if mutated!("task.run_takes_all") {
+            u64::MAX
+        } else {
+            RUN_LIMIT
+        };
+        if wakes(word) > limit {
+            self.collapse(limit, 1);
             word = self.0.load(Ordering::Acquire); // wakes that were collapsed are answered, too
         }
         if word & CANCELLED != 0 {
             return Start::Cancel;
         }
-        // More may have come since the collapse; taking only `RUN_LIMIT` on account means at worst
-        // one poll too many.
-        Start::Poll(wakes(word).min(RUN_LIMIT))
+        // More may have come since the collapse; taking only `limit` on account means at worst one
+        // poll too many.
+        Start::Poll(wakes(word).min(limit))
     }
 
     /// Ends a run whose future is still pending; `taken` is what [`Start::Poll`] said.
@@ -269,8 +276,9 @@ impl State {
 
     /// Takes the slot back from view. `false`: closed, and the slot is the closer's if it was set.
     pub fn clear_join_waker(&self) -> bool {
-        // Acquire: on refusal the caller sees the outcome (partner: `close`).
-        self.0.fetch_and(!WAKER, Ordering::AcqRel) & CLOSED == 0
+        // Acquire: on refusal the caller sees the outcome (partner: `close`). No Release: what the
+        // caller does with the slot is shown by its next `set_join_waker`.
+        self.0.fetch_and(!WAKER, Ordering::Acquire) & CLOSED == 0
     }
 
     /// The `JoinHandle` goes, without having taken the outcome.
@@ -298,7 +306,9 @@ impl State {
         let closed = before & CLOSED != 0;
         HandleDropped {
             owns_outcome: closed,
-            owns_waker: !closed && before & WAKER != 0,
+            owns_waker: !closed
+                && before & WAKER != 0
+                && !mutated!("task.drop_handle_forgets_waker"),
             reference_released: false,
         }
     }
