@@ -17,7 +17,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Lease, Scheduler};
+use super::{Lease, Scheduler, current};
 use crate::task::{Runnable, Who};
 use crate::wait::batch::{WakeBatch, drop_quietly};
 
@@ -39,6 +39,8 @@ impl Scheduler {
     }
 
     fn end(&'static self, lease: &Arc<Lease>, limit: Duration, blocking: Duration) {
+        // What destructors start, they start here.
+        let _entered = current::Entered::new(lease.clone());
         let start = Instant::now();
         let deadline = start.checked_add(limit).unwrap_or_else(|| start + DISTANT);
         for owner in self.owners() {
