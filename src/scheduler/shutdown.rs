@@ -14,9 +14,10 @@
 //! Destructors of futures run here; they may wake others and try to start new goroutines, so (3)
 //! is repeated until nothing is left to do.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Lease, Scheduler};
+use super::{Lease, Scheduler, current};
 use crate::task::{Runnable, Who};
 use crate::wait::batch::{WakeBatch, drop_quietly};
 
@@ -24,11 +25,22 @@ use crate::wait::batch::{WakeBatch, drop_quietly};
 const CLAIM: usize = 256;
 
 impl Scheduler {
-    /// Ends the runtime; returns after `limit` at the latest, plus what destructors take.
-    pub(crate) fn shut_down(&'static self, lease: &Lease, limit: Duration, blocking: Duration) {
-        if lease.ended.set(()).is_err() {
-            return;
+    /// Ends the runtime, unless somebody does or did; returns after `limit` at the latest, plus what
+    /// destructors take.
+    pub(crate) fn shut_down(
+        &'static self,
+        lease: &Arc<Lease>,
+        limit: Duration,
+        blocking: Duration,
+    ) {
+        if lease.ended.set(()).is_ok() {
+            self.end(lease, limit, blocking);
         }
+    }
+
+    fn end(&'static self, lease: &Arc<Lease>, limit: Duration, blocking: Duration) {
+        // What destructors start, they start here.
+        let _entered = current::Entered::new(lease.clone());
         let start = Instant::now();
         let deadline = start.checked_add(limit).unwrap_or_else(|| start + DISTANT);
         for owner in self.owners() {
@@ -143,18 +155,20 @@ impl Scheduler {
 const DISTANT: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
 /// Shuts down from a thread that must not block.
-pub(crate) fn in_background(lease: std::sync::Arc<Lease>, limit: Duration, blocking: Duration) {
+pub(crate) fn in_background(lease: Arc<Lease>, limit: Duration, blocking: Duration) {
+    // Before this returns: whoever drops the `Runtime` next must find nothing left to do.
+    if lease.ended.set(()).is_err() {
+        return;
+    }
     let copy = lease.clone();
-    let run = move || copy.scheduler.shut_down(&copy, limit, blocking);
+    let run = move || copy.scheduler.end(&copy, limit, blocking);
     if std::thread::Builder::new()
         .name("gorust-shutdown".into())
         .spawn(run)
         .is_err()
     {
         // No thread to be had: at least nothing new begins, and machines leave.
-        lease
-            .scheduler
-            .shut_down(&lease, Duration::ZERO, Duration::ZERO);
+        lease.scheduler.end(&lease, Duration::ZERO, Duration::ZERO);
     }
     drop_quietly(lease);
 }

@@ -117,9 +117,9 @@ impl Flag {
     }
 }
 
-/// Counts how often its children were dropped.
+/// Counts its children, and how many of them were dropped.
 #[derive(Clone, Default)]
-pub struct Drops(Arc<AtomicUsize>);
+pub struct Drops(Arc<(AtomicUsize, AtomicUsize)>);
 
 impl Drops {
     pub fn new() -> Drops {
@@ -127,11 +127,19 @@ impl Drops {
     }
 
     pub fn count(&self) -> usize {
-        self.0.load(Ordering::Acquire)
+        self.0.1.load(Ordering::Acquire)
+    }
+
+    /// Children that were not dropped yet.
+    pub fn alive(&self) -> usize {
+        // In this order: a child that comes and goes in between must not make it negative.
+        let dropped = self.count();
+        self.0.0.load(Ordering::Acquire) - dropped
     }
 
     /// A value whose drop is counted.
     pub fn child(&self) -> Dropped {
+        self.0.0.fetch_add(1, Ordering::AcqRel);
         Dropped(self.clone())
     }
 }
@@ -139,9 +147,16 @@ impl Drops {
 /// See [`Drops::child`].
 pub struct Dropped(Drops);
 
+impl Dropped {
+    /// Another child of the same counter.
+    pub fn sibling(&self) -> Dropped {
+        self.0.child()
+    }
+}
+
 impl Drop for Dropped {
     fn drop(&mut self) {
-        self.0.0.fetch_add(1, Ordering::AcqRel);
+        self.0.0.1.fetch_add(1, Ordering::AcqRel);
     }
 }
 
