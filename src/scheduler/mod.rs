@@ -340,9 +340,19 @@ pub(crate) fn current_scheduler() -> &'static Scheduler {
 /// The timer shard that a timer armed on this thread belongs to: its processor's, else the shared
 /// one of the current (or default) runtime.
 pub(crate) fn timer_shard() -> &'static Shard {
-    match current::processor() {
-        Some(processor) => &processor.timers,
-        None => &current_scheduler().shared_timers,
+    let own = current::scheduler().filter(|scheduler| !scheduler.is_closing());
+    match (own, current::processor()) {
+        (Some(_), Some(processor)) => &processor.timers,
+        _ => &timer_scheduler().shared_timers,
+    }
+}
+
+/// Who fires the timers that are armed on this thread: the current runtime, unless it is shutting
+/// down and will fire none any more (a destructor may sleep even then); else the default one.
+fn timer_scheduler() -> &'static Scheduler {
+    match current::scheduler() {
+        Some(scheduler) if !scheduler.is_closing() => scheduler,
+        _ => crate::runtime::default_lease().scheduler,
     }
 }
 
@@ -351,7 +361,7 @@ pub(crate) fn earliest_timer_changed(shard: &'static Shard) {
     if current::processor().is_some_and(|processor| std::ptr::eq(&processor.timers, shard)) {
         return; // its owner looks before it sleeps
     }
-    let scheduler = current_scheduler();
+    let scheduler = timer_scheduler();
     // Between publishing the deadline and the look at who waits; partner: the fence in
     // `Worker::wait_in_reactor`.
     fence(Ordering::SeqCst);

@@ -1,5 +1,6 @@
 //! Sleeps across goroutines, threads and runtimes.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -195,4 +196,37 @@ fn goroutines_that_sleep_do_not_hold_up_a_shutdown() {
     let start = Instant::now();
     drop(runtime);
     assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_destructor_may_sleep_while_its_runtime_shuts_down() {
+    struct Sleeps(Arc<AtomicUsize>);
+    impl Drop for Sleeps {
+        fn drop(&mut self) {
+            futures_lite::future::block_on(sleep(ms(10)));
+            block_on(sleep(ms(10)));
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let done = Arc::new(AtomicUsize::new(0));
+    let runtime = gorust::runtime::Runtime::new().unwrap();
+    for _ in 0..4 {
+        let sleeps = Sleeps(done.clone());
+        drop(runtime.go(async move {
+            let _sleeps = sleeps;
+            pending::<()>().await;
+        }));
+    }
+    runtime.block_on(sleep(ms(20)));
+    let start = Instant::now();
+    drop(runtime);
+    while done.load(Ordering::SeqCst) < 4 {
+        assert!(start.elapsed() < Duration::from_secs(20), "never slept");
+        thread::sleep(ms(1));
+    }
+    assert!(
+        start.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        start.elapsed()
+    );
 }
