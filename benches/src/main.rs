@@ -19,6 +19,9 @@ struct Arguments {
     /// Rounds; each asks every question of every peer once.
     #[arg(long, default_value_t = 15)]
     rounds: usize,
+    /// Only this peer, for profiling it.
+    #[arg(long)]
+    peer: Option<String>,
     /// Only questions whose name contains this.
     filter: Option<String>,
 }
@@ -33,6 +36,12 @@ fn main() {
     questions.extend(echo::questions());
     if let Some(filter) = &arguments.filter {
         questions.retain(|question| question.name.contains(filter.as_str()));
+    }
+    if let Some(peer) = &arguments.peer {
+        for question in &mut questions {
+            question.peers.retain(|(name, _)| name == peer);
+        }
+        questions.retain(|question| !question.peers.is_empty());
     }
     let mut table = Table::new(&questions);
     for round in 0..=arguments.rounds {

@@ -229,11 +229,15 @@ impl<P: 'static> Idle<P> {
         Acquired::Processor(processor)
     }
 
-    /// Moves `machine` from those that sleep to the poller's place.
+    /// Moves `machine` from those that sleep to the poller's place, if that is free.
+    ///
+    /// Refused while no processor is idle: a poller that cannot run what it finds would be woken for
+    /// every single event, on a CPU that the workers need. They poll themselves; and whoever puts an
+    /// idle processor here either sleeps as the poller or sees to it that somebody does.
     #[must_use]
     pub fn begin_polling(&self, machine: &Arc<Machine<P>>) -> bool {
         let mut set = self.set.lock();
-        if set.poller.is_some() || !set.remove(machine) {
+        if set.processors.is_empty() || set.poller.is_some() || !set.remove(machine) {
             return false;
         }
         set.poller = Some(machine.clone());
