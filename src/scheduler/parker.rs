@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::primitive::atomic::{AtomicU32, Ordering};
+use crate::primitive::mutated;
 use crate::primitive::thread::{self, Thread};
 
 const EMPTY: u32 = 0;
@@ -64,33 +65,32 @@ impl Parker {
     }
 
     fn begin(&self, how: u32) -> bool {
-        // Acquire: what the unparker did before is seen (partner: `unpark`). Release pairs with
-        // nothing: this thread has nothing to say.
+        // Relaxed: that there is no token says nothing; if there is one, `end` sees what comes with it.
         if self
             .state
-            .compare_exchange(EMPTY, how, Ordering::Acquire, Ordering::Acquire)
+            .compare_exchange(EMPTY, how, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok()
         {
             return true;
         }
         self.end();
-        false
+        mutated!("parker.sleeps_on_its_token")
     }
 
     fn end(&self) {
-        // Acquire: as in `begin`.
+        // Acquire: what the unparker did before is seen (partner: `unpark`).
         self.state.swap(EMPTY, Ordering::Acquire);
     }
 
     /// Leaves the token. For anybody.
     pub fn unpark(&self) -> Unparked {
-        // Release: the owner sees what came before (partners: `begin`, `end`).
+        // Release: the owner sees what came before (partner: `end`).
         match self.state.swap(TOKEN, Ordering::Release) {
             PARKED => {
                 self.thread.unpark();
                 Unparked::Done
             }
-            IN_REACTOR => Unparked::InterruptReactor,
+            IN_REACTOR if !mutated!("parker.reactor_is_not_told") => Unparked::InterruptReactor,
             _ => Unparked::Done,
         }
     }

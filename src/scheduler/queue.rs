@@ -9,12 +9,13 @@
 //!    sleeps between reading `head` and swapping it cannot be deceived by its coming round again.
 //! 2. A slot is rewritten only after `head` has passed it (the owner's Acquire load of `head`), and
 //!    whoever moved `head` past it had read it before (the Release in its swap). So who succeeds in
-//!    moving `head` has read the right values; who fails throws away what it read.
+//!    moving `head` has read the right values; who fails throws away what it read. (Loom cannot try
+//!    these two orderings: it never lets a load see a store that comes later in its execution.)
 
 use std::ptr::{self, NonNull};
 
-use crate::primitive::CachePadded;
 use crate::primitive::atomic::{AtomicPtr, AtomicU64, Ordering};
+use crate::primitive::{CachePadded, mutated};
 use crate::task::cell::Header;
 
 /// Slots. Loom needs few.
@@ -62,7 +63,7 @@ impl Ring {
         // swaps in `pop` and `steal_into`).
         let head = self.head.load(Ordering::Acquire);
         let tail = self.tail.load(Ordering::Relaxed);
-        if tail - head >= CAPACITY as u64 {
+        if tail - head >= CAPACITY as u64 && !mutated!("queue.push_into_full") {
             return Err(entry);
         }
         self.slot(tail).store(entry.as_ptr(), Ordering::Relaxed);
@@ -89,6 +90,7 @@ impl Ring {
                 Ordering::Relaxed,
             ) {
                 Ok(_) => return NonNull::new(entry),
+                Err(_) if mutated!("queue.pop_unasked") => return NonNull::new(entry),
                 Err(seen) => head = seen,
             }
         }
@@ -97,8 +99,14 @@ impl Ring {
     /// Takes the older half of what is in `self` (at least one), appends it to `thief`, and
     /// returns how many that were. The caller owns `thief`, which must be empty.
     pub fn steal_into(&self, thief: &Ring) -> usize {
-        debug_assert_eq!(thief.len(), 0, "a thief steals only when it has nothing");
         let to = thief.tail.load(Ordering::Relaxed);
+        // Acquire: whoever emptied it has read the slots that are written below (invariant 2;
+        // partners: the swaps here and in `steal_one`).
+        let is_empty = thief.head.load(Ordering::Acquire) == to;
+        debug_assert!(is_empty, "a thief steals only when it has nothing");
+        if !is_empty {
+            return 0;
+        }
         loop {
             let Some((head, half)) = self.stealable() else {
                 return 0;
@@ -113,6 +121,7 @@ impl Ring {
                 .head
                 .compare_exchange(head, head + half, Ordering::Release, Ordering::Relaxed)
                 .is_ok()
+                || mutated!("queue.steal_unasked")
             {
                 // Release: as in `push`.
                 thief.tail.store(to + half, Ordering::Release);
@@ -140,14 +149,16 @@ impl Ring {
     /// The head and half the length, rounded up; `None` when the ring is empty.
     fn stealable(&self) -> Option<(u64, u64)> {
         loop {
-            let head = self.head.load(Ordering::Acquire);
+            // Relaxed: the swap decides whether it was right.
+            let head = self.head.load(Ordering::Relaxed);
             // Acquire: the slots and goroutines up to this tail are seen (partner: `push`).
             let tail = self.tail.load(Ordering::Acquire);
             let len = tail.saturating_sub(head);
             if len == 0 {
                 return None;
             }
-            // The two loads are not one: more than a full ring means that head has moved on.
+            // The two loads are not one: more than a full ring means that head has moved on; less
+            // than nothing, that the tail had.
             if len <= CAPACITY as u64 {
                 return Some((head, len - len / 2));
             }

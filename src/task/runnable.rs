@@ -7,6 +7,7 @@ use std::task::Context;
 use super::cell::Header;
 use super::state::{Pause, Start, Wake};
 use super::waker::BorrowedWaker;
+use crate::primitive::mutated;
 use crate::wait::batch::wake;
 
 /// A goroutine that is to run: at most one exists per goroutine. Dropping it ends the goroutine,
@@ -123,6 +124,8 @@ pub unsafe fn claim(header: NonNull<Header>) -> Option<Runnable> {
     match unsafe { header.as_ref().state.wake() } {
         // SAFETY: the transition gave us the run right.
         Wake::Enqueue => Some(unsafe { Runnable::from_raw(header) }),
+        // SAFETY: none, which is what the mutation is about.
+        _ if mutated!("task.claim_unasked") => Some(unsafe { Runnable::from_raw(header) }),
         _ => None,
     }
 }

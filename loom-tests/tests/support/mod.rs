@@ -9,11 +9,11 @@ use std::sync::{Arc as StdArc, Mutex as StdMutex};
 use std::task::{Wake, Waker};
 
 use gorust::task::JoinHandle;
-use gorust::units::UnsafeCell;
 use gorust::units::scheduler::{Entry, Injector};
 use gorust::units::task::{
     Header, Home, OwnedList, Panicked, Runnable, Turn, Why, allocate, next_id,
 };
+use gorust::units::{Condvar, Mutex, UnsafeCell};
 use loom::alloc::Track;
 use loom::thread::ThreadId;
 
@@ -171,5 +171,33 @@ impl Bell {
 impl Wake for Bell {
     fn wake(self: StdArc<Self>) {
         self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Stands for the reactor: a wait that ends with an interrupt, now or before.
+pub struct Reactor {
+    interrupted: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Reactor {
+    pub fn new() -> Reactor {
+        Reactor {
+            interrupted: Mutex::new(false),
+            changed: Condvar::new(),
+        }
+    }
+
+    pub fn wait(&self) {
+        let mut interrupted = self.interrupted.lock();
+        while !*interrupted {
+            interrupted = self.changed.wait(interrupted);
+        }
+        *interrupted = false;
+    }
+
+    pub fn interrupt(&self) {
+        *self.interrupted.lock() = true;
+        self.changed.notify_one();
     }
 }
