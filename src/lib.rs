@@ -51,6 +51,8 @@ pub mod chan;
 mod coop;
 mod entry;
 mod go;
+pub mod io;
+pub mod net;
 mod primitive;
 mod reactor;
 pub mod runtime;
@@ -84,6 +86,10 @@ pub mod units {
         pub use crate::scheduler::parker::{Parker, Unparked};
         pub use crate::scheduler::queue::{CAPACITY, Entry, Ring};
         pub use crate::scheduler::runnext::RunNext;
+    }
+    /// Whether a descriptor's direction is ready, and who waits for it.
+    pub mod reactor {
+        pub use crate::reactor::readiness::{Event, Readiness, Seen, Waiter};
     }
     pub use crate::timer::{Entry, Polled, Shard};
     pub use crate::wait::batch::WakeBatch;

@@ -19,7 +19,7 @@
 //!    calls are made under the selector's lock alone.
 
 pub(crate) mod polled;
-pub(crate) mod readiness;
+pub mod readiness;
 #[cfg(target_os = "linux")]
 mod timer_fd;
 
@@ -343,3 +343,6 @@ impl Selector {
 pub(crate) fn runtime_gone() -> io::Error {
     io::Error::other("the runtime that this socket was registered with has shut down")
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ use crate::coop;
 use crate::primitive::Arc;
 
 /// A descriptor that is registered with a reactor for as long as this lives.
-pub(crate) struct Polled<S: Source> {
+pub struct Polled<S: Source> {
     io: S,
     readinesses: Arc<Readinesses>,
     token: Token,
@@ -51,11 +51,6 @@ impl<S: Source> Polled<S> {
     #[inline]
     pub(crate) fn get(&self) -> &S {
         &self.io
-    }
-
-    /// The descriptor, mutably.
-    pub(crate) fn get_mut(&mut self) -> &mut S {
-        &mut self.io
     }
 
     /// Ends the registration and gives the descriptor back.
@@ -95,39 +90,30 @@ impl<S: Source> Polled<S> {
         &self,
         cx: &mut Context<'_>,
         direction: Direction,
-        attempt: impl FnMut(&S, Seen) -> io::Result<T>,
+        mut attempt: impl FnMut(&S, Seen) -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
-        self.drive(cx, direction, attempt, Readiness::poll_wait_shared)
+        drive(
+            self.readiness(direction),
+            cx,
+            |seen| attempt(&self.io, seen),
+            Readiness::poll_wait_shared,
+        )
     }
 
-    #[inline]
-    fn drive<T>(
-        &self,
+    /// [`Self::poll_io`] with exclusive use of the descriptor.
+    pub(crate) fn poll_io_mut<T>(
+        &mut self,
         cx: &mut Context<'_>,
         direction: Direction,
-        mut attempt: impl FnMut(&S, Seen) -> io::Result<T>,
-        mut wait: impl FnMut(&Readiness, &mut Context<'_>) -> Poll<()>,
+        mut attempt: impl FnMut(&mut S) -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
-        let unit = ready!(coop::poll_proceed(cx));
-        let readiness = self.readiness(direction);
-        loop {
-            let seen = readiness.seen();
-            if !seen.is_ready() {
-                ready!(wait(readiness, cx));
-                continue;
-            }
-            if seen.is_shut_down() {
-                return Poll::Ready(Err(runtime_gone()));
-            }
-            match attempt(&self.io, seen) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => readiness.clear(seen),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => {
-                    unit.made_progress();
-                    return Poll::Ready(result);
-                }
-            }
-        }
+        let io = &mut self.io;
+        drive(
+            self.readinesses.of(direction),
+            cx,
+            |_| attempt(io),
+            Readiness::poll_wait_shared,
+        )
     }
 
     /// Makes `attempt` once, now, whatever the reactor has seen.
@@ -213,6 +199,36 @@ impl<S: Source> Polled<S> {
     }
 }
 
+/// Makes `attempt` while the direction looks ready, until it says something other than "would block";
+/// otherwise waits by `wait`.
+#[inline]
+fn drive<T>(
+    readiness: &Readiness,
+    cx: &mut Context<'_>,
+    mut attempt: impl FnMut(Seen) -> io::Result<T>,
+    mut wait: impl FnMut(&Readiness, &mut Context<'_>) -> Poll<()>,
+) -> Poll<io::Result<T>> {
+    let unit = ready!(coop::poll_proceed(cx));
+    loop {
+        let seen = readiness.seen();
+        if !seen.is_ready() {
+            ready!(wait(readiness, cx));
+            continue;
+        }
+        if seen.is_shut_down() {
+            return Poll::Ready(Err(runtime_gone()));
+        }
+        match attempt(seen) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => readiness.clear(seen),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => {
+                unit.made_progress();
+                return Poll::Ready(result);
+            }
+        }
+    }
+}
+
 /// What an event has said of this direction; an assumption is not enough, and is dropped.
 fn known_ready(readiness: &Readiness) -> Option<io::Result<Seen>> {
     let seen = readiness.seen();
@@ -260,12 +276,18 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        let this = self.get_mut();
-        let waiter = &mut this.waiter;
-        this.polled
-            .drive(cx, this.direction, &mut this.attempt, |readiness, cx| {
-                readiness.poll_wait(cx, waiter)
-            })
+        let Operation {
+            polled,
+            direction,
+            attempt,
+            waiter,
+        } = self.get_mut();
+        drive(
+            polled.readiness(*direction),
+            cx,
+            |seen| attempt(&polled.io, seen),
+            |readiness, cx| readiness.poll_wait(cx, waiter),
+        )
     }
 }
 
