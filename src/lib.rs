@@ -87,6 +87,10 @@ pub mod units {
         pub use crate::scheduler::queue::{CAPACITY, Entry, Ring};
         pub use crate::scheduler::runnext::RunNext;
     }
+    /// Whether a descriptor's direction is ready, and who waits for it.
+    pub mod reactor {
+        pub use crate::reactor::readiness::{Event, Readiness, Seen, Waiter};
+    }
     pub use crate::timer::{Entry, Polled, Shard};
     pub use crate::wait::batch::WakeBatch;
     pub use crate::reactor::readiness;
