@@ -72,11 +72,12 @@ pub mod units {
     };
     /// Goroutines.
     pub mod task {
+        pub use crate::task::Id;
         pub use crate::task::cell::{Header, Home, Name, Panicked, Why, allocate};
         pub use crate::task::id::next as next_id;
         pub use crate::task::owned::OwnedList;
+        pub use crate::task::runnable::{Runnable, Turn};
         pub use crate::task::state::{Closed, HandleDropped, Pause, Start, State, Wake};
-        pub use crate::task::{Id, Runnable, Turn};
     }
     /// The scheduler's parts.
     pub mod scheduler {
@@ -91,9 +92,9 @@ pub mod units {
     pub mod reactor {
         pub use crate::reactor::readiness::{Event, Readiness, Seen, Waiter};
     }
+    pub use crate::reactor::readiness;
     pub use crate::timer::{Entry, Polled, Shard};
     pub use crate::wait::batch::WakeBatch;
-    pub use crate::reactor::readiness;
 }
 
 #[doc(inline)]

@@ -299,6 +299,7 @@ fn destructors_that_start_goroutines_get_them_back_cancelled() {
 }
 
 /// A runtime that has no thread of its own, with a goroutine that waits.
+#[allow(clippy::async_yields_async)] // the handle is what is wanted
 fn without_threads(future: impl Future<Output = ()> + Send + 'static) -> (Runtime, JoinHandle<()>) {
     let runtime = Builder::current_thread().build().unwrap();
     let started = Flag::new();

@@ -90,11 +90,6 @@ impl Condvar {
     pub const fn new() -> Self {
         Condvar(std::sync::Condvar::new())
     }
-    pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
-        self.0
-            .wait(guard)
-            .unwrap_or_else(|poison| poison.into_inner())
-    }
     /// The flag says whether the time ran out.
     pub fn wait_timeout<'a, T>(
         &self,

@@ -32,10 +32,9 @@ pub(crate) fn started() -> Option<&'static Arc<Lease>> {
 }
 
 fn start() -> Runtime {
-    assert!(
-        !cfg!(gorust_loom),
-        "under --cfg gorust_loom there is no runtime: only loom models can run"
-    );
+    if cfg!(gorust_loom) {
+        panic!("under --cfg gorust_loom there is no runtime: only loom models can run");
+    }
     let builder = WANTED
         .lock()
         .unwrap_or_else(|poison| poison.into_inner())

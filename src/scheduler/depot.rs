@@ -73,9 +73,7 @@ fn build(processors: usize) -> io::Result<&'static Scheduler> {
     let address: NonNull<Scheduler> = NonNull::from(&mut *place).cast();
     // The parts keep `address`, and do not look there before a goroutine exists.
     let scheduler: &'static Scheduler = place.write(Scheduler {
-        processors: (0..processors)
-            .map(|index| Processor::new(index, address))
-            .collect(),
+        processors: (0..processors).map(|_| Processor::new(address)).collect(),
         injector: super::injector::Injector::new(),
         idle: super::idle::Idle::new(),
         reactor,

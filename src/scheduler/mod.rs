@@ -29,12 +29,11 @@ pub(crate) mod worker;
 use std::future::Future;
 use std::io;
 use std::panic::Location;
-use std::ptr::NonNull;
 
 use crate::primitive::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::reactor::Reactor;
 use crate::runtime::UnhandledPanic;
-use crate::task::cell::{Header, Name, Panicked, Why, allocate};
+use crate::task::cell::{Name, Panicked, Why, allocate};
 use crate::task::{JoinHandle, Runnable, Who, panic_message};
 use crate::timer::{Shard, clock};
 use crate::wait::batch::WakeBatch;

@@ -20,7 +20,6 @@ use crate::timer::Shard;
 
 /// See the module.
 pub(crate) struct Processor {
-    pub(crate) index: usize,
     pub(crate) ring: Ring,
     pub(crate) runnext: RunNext,
     pub(crate) timers: Shard,
@@ -34,9 +33,8 @@ pub(crate) struct Processor {
 unsafe impl Sync for Processor {}
 
 impl Processor {
-    pub(crate) fn new(index: usize, scheduler: NonNull<Scheduler>) -> Processor {
+    pub(crate) fn new(scheduler: NonNull<Scheduler>) -> Processor {
         Processor {
-            index,
             ring: Ring::new(),
             runnext: RunNext::new(),
             timers: Shard::new(),

@@ -188,7 +188,7 @@ impl Worker {
         self.poll_reactor();
         if let Some(entry) = self
             .next_local(processor)
-            .or_else(|| self.from_injector(processor))
+            .or_else(|| self.take_injected(processor))
         {
             return Some(entry);
         }
@@ -212,7 +212,7 @@ impl Worker {
     fn look_around(&mut self, processor: &'static Processor) -> Option<Entry> {
         self.fire_timers(processor);
         self.poll_reactor();
-        self.from_injector_up_to(processor, 1)
+        self.take_injected_up_to(processor, 1)
     }
 
     fn fire_timers(&mut self, processor: &Processor) {
@@ -234,14 +234,14 @@ impl Worker {
         self.batch.wake_all();
     }
 
-    fn from_injector(&mut self, processor: &'static Processor) -> Option<Entry> {
+    fn take_injected(&mut self, processor: &'static Processor) -> Option<Entry> {
         let waiting = self.scheduler.injector.len();
         let share = waiting / self.scheduler.processors.len() + 1;
-        self.from_injector_up_to(processor, share.min(INJECTOR_BATCH))
+        self.take_injected_up_to(processor, share.min(INJECTOR_BATCH))
     }
 
     /// Takes up to `limit`: the first to run, the others to the ring.
-    fn from_injector_up_to(&mut self, processor: &Processor, limit: usize) -> Option<Entry> {
+    fn take_injected_up_to(&mut self, processor: &Processor, limit: usize) -> Option<Entry> {
         let room = super::queue::CAPACITY - processor.ring.len();
         let mut first = None;
         let mut overflow = None;
@@ -283,7 +283,7 @@ impl Worker {
             if let Some(entry) = self.steal(processor) {
                 return Some(entry);
             }
-            if let Some(entry) = self.from_injector(processor) {
+            if let Some(entry) = self.take_injected(processor) {
                 return Some(entry);
             }
             spin_loop();

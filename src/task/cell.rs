@@ -339,11 +339,6 @@ impl Header {
         self.location
     }
 
-    /// The address of the home that `allocate` was given.
-    pub fn home_address(&self) -> NonNull<()> {
-        self.home
-    }
-
     /// # Safety
     /// `header` is alive; the result must not outlive the caller's reference.
     pub unsafe fn name<'a>(header: NonNull<Header>) -> Option<&'a str> {

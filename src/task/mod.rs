@@ -25,7 +25,7 @@ pub(crate) mod id;
 mod join;
 mod join_set;
 pub(crate) mod owned;
-mod runnable;
+pub(crate) mod runnable;
 pub(crate) mod state;
 pub(crate) mod waker;
 
@@ -39,10 +39,8 @@ pub use join::{AbortHandle, JoinError, JoinHandle};
 pub(crate) use join::{Who, panic_message};
 pub use join_set::JoinSet;
 
-#[doc(hidden)]
-pub use cell::Why;
-#[doc(hidden)]
-pub use runnable::{Runnable, Turn};
+pub(crate) use cell::Why;
+pub(crate) use runnable::{Runnable, Turn};
 
 use crate::scheduler::current;
 

@@ -333,12 +333,6 @@ impl State {
         debug_assert!(references(before) > 0, "released without a reference");
         references(before) == 1
     }
-
-    /// Wakes on account, for assertions in tests and models.
-    #[cfg(any(test, gorust_loom))]
-    pub fn wake_count(&self) -> u64 {
-        wakes(self.0.load(Ordering::Relaxed))
-    }
 }
 
 /// Whoever frees a cell must come after every use of it: this is where loom sees that.
