@@ -7,21 +7,25 @@
 //! - One word says how many processors are idle and how many machines search. It is a *hint* for
 //!   pushers, who read it without the lock; everything is decided under the lock.
 //! - Whoever parks first publishes itself here (lock, then the word), then fences, then looks
-//!   everywhere for work once more. Whoever pushes from outside the workers fences between its push
-//!   and its look at the word. So at least one of the two sees the other.
+//!   everywhere for work once more (`must_wake_for_rest`). Whoever pushes from outside the workers
+//!   fences between its push and its look at the word (`must_wake_for_push`). So at least one of the
+//!   two sees the other.
 //! - A machine that is woken is given a processor, under the lock, and counts as searching. While
 //!   anyone searches nobody else is woken; the last searcher who finds something looks whether
 //!   there is more, and wakes the next.
 //!
-//! Invariants, under the lock: the word's idle count is the number of idle processors; a machine
-//! is in `machines`, or is the `poller`, or has been assigned a processor and not yet taken it, or
-//! is awake.
+//! Invariants, under the lock:
+//! 1. The word's idle count is the number of idle processors: those of sleepers, and spare ones.
+//! 2. A machine is among the sleepers, or is the poller, or has been assigned a processor and not yet
+//!    taken it, or is awake.
+//! 3. An idle processor with timers belongs to a sleeper, who wakes up for them. So a sleeper is woken
+//!    with its own processor, and one that has timers to wait for is not given another.
 
 use std::ptr;
 
 use super::parker::{Parker, Unparked};
-use crate::primitive::atomic::{AtomicPtr, AtomicU64, Ordering};
-use crate::primitive::{Arc, CachePadded, Mutex};
+use crate::primitive::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
+use crate::primitive::{Arc, CachePadded, Mutex, MutexGuard, mutated};
 
 const SEARCHER: u64 = 1;
 const IDLE: u64 = 1 << 32;
@@ -82,15 +86,31 @@ pub enum Woken<P: 'static> {
     NeedsThread(&'static P),
 }
 
-/// What a machine that wants a processor gets.
+/// A machine that sleeps.
+#[derive(Debug)]
+pub struct Sleeper<P: 'static> {
+    pub machine: Arc<Machine<P>>,
+    /// The processor that it had; idle, too. Somebody who is awake may take it.
+    pub processor: Option<&'static P>,
+    /// It wakes up for that processor's timers.
+    pub has_timers: bool,
+}
+
+impl<P> Sleeper<P> {
+    /// It may be woken for another processor than its own.
+    fn is_free(&self) -> bool {
+        self.processor.is_none() || !self.has_timers
+    }
+}
+
+/// What a machine that leaves the idle ones goes with.
 #[derive(Debug)]
 #[must_use]
-pub enum Acquired<P: 'static> {
-    /// A processor; the machine is not idle any more.
+pub enum Left<P: 'static> {
     Processor(&'static P),
     /// Somebody has assigned it one: see `take_assigned`.
     Assigned,
-    /// There is none; the machine stays where it was.
+    /// There is none.
     Nothing,
 }
 
@@ -103,45 +123,54 @@ pub struct Idle<P: 'static> {
 
 #[derive(Debug)]
 struct Set<P: 'static> {
-    processors: Vec<&'static P>,
-    machines: Vec<Arc<Machine<P>>>,
-    poller: Option<Arc<Machine<P>>>,
+    sleepers: Vec<Sleeper<P>>,
+    poller: Option<Sleeper<P>>,
+    /// Idle processors without timers that no sleeper has.
+    spare: Vec<&'static P>,
 }
 
 impl<P> Set<P> {
-    /// Takes `machine` out; `false` if it is not here, which means that it has been assigned a
+    /// Takes `machine` out; `None` if it is not here, which means that it has been assigned a
     /// processor.
-    fn remove(&mut self, machine: &Arc<Machine<P>>) -> bool {
-        if self
-            .poller
-            .as_ref()
-            .is_some_and(|poller| Arc::ptr_eq(poller, machine))
-        {
-            self.poller = None;
-            return true;
+    fn remove(&mut self, machine: &Arc<Machine<P>>) -> Option<Sleeper<P>> {
+        let is_it = |sleeper: &Sleeper<P>| Arc::ptr_eq(&sleeper.machine, machine);
+        if self.poller.as_ref().is_some_and(is_it) {
+            return self.poller.take();
         }
-        match self
-            .machines
-            .iter()
-            .position(|other| Arc::ptr_eq(other, machine))
-        {
-            Some(index) => {
-                self.machines.remove(index);
-                true
-            }
-            None => false,
-        }
+        let index = self.sleepers.iter().position(is_it)?;
+        Some(self.sleepers.remove(index))
     }
 
-    /// Takes `wanted` out, or with `None` any processor.
-    fn take_processor(&mut self, wanted: Option<&'static P>) -> Option<&'static P> {
-        match wanted {
-            None => self.processors.pop(),
-            Some(wanted) => {
-                let index = self.processors.iter().position(|p| ptr::eq(*p, wanted))?;
-                Some(self.processors.remove(index))
-            }
-        }
+    /// Takes out a processor, whoever has it.
+    fn take_processor(&mut self) -> Option<&'static P> {
+        self.spare.pop().or_else(|| {
+            let mut owners = self.sleepers.iter_mut().rev().chain(&mut self.poller);
+            owners.find_map(|sleeper| sleeper.processor.take())
+        })
+    }
+
+    /// Takes out a processor (there is one) and whom to wake for it, if anybody sleeps: who has it,
+    /// if possible. The poller comes last, since interrupting the reactor costs more.
+    fn take_pair(&mut self) -> Option<(&'static P, Option<Arc<Machine<P>>>)> {
+        let last = self.sleepers.len().checked_sub(1);
+        let owner = self.sleepers.iter().rposition(|s| s.processor.is_some());
+        let sleeper = match owner.or(last) {
+            Some(index) => Some(self.sleepers.remove(index)),
+            None => self.poller.take(),
+        };
+        let (own, machine) = sleeper.map_or((None, None), |s| (s.processor, Some(s.machine)));
+        let own = own.filter(|_| !mutated!("idle.wakes_with_any_processor"));
+        Some((own.or_else(|| self.take_processor())?, machine))
+    }
+
+    /// Takes out a machine that waits for no timers, for a processor that is not here.
+    fn take_free(&mut self) -> Option<Arc<Machine<P>>> {
+        let sleeper = match self.sleepers.iter().rposition(Sleeper::is_free) {
+            Some(index) => self.sleepers.remove(index),
+            None => self.poller.take_if(|poller| poller.is_free())?,
+        };
+        self.spare.extend(sleeper.processor);
+        Some(sleeper.machine)
     }
 }
 
@@ -150,9 +179,9 @@ impl<P: 'static> Idle<P> {
         Idle {
             word: CachePadded(AtomicU64::new(0)),
             set: Mutex::new(Set {
-                processors: Vec::new(),
-                machines: Vec::new(),
+                sleepers: Vec::new(),
                 poller: None,
+                spare: Vec::new(),
             }),
         }
     }
@@ -164,69 +193,105 @@ impl<P: 'static> Idle<P> {
         searching(word) == 0 && idle(word) > 0
     }
 
+    /// For whoever has just made work visible outside of the rings: is somebody to be woken for it?
+    #[inline]
+    pub fn must_wake_for_push(&self) -> bool {
+        // Between the push and the look at who sleeps and searches; partner: `must_wake_for_rest`.
+        fence(Ordering::SeqCst); // pusher
+        self.worth_waking()
+    }
+
+    /// For whoever has just given up a processor or a search, on which pushers may have relied: is
+    /// somebody to be woken for what `has_work` finds?
+    pub fn must_wake_for_rest(&self, has_work: impl FnOnce() -> bool) -> bool {
+        // Between the change of the word and the last look for work; partner: `must_wake_for_push`.
+        fence(Ordering::SeqCst); // sleeper
+        has_work() && self.worth_waking()
+    }
+
     /// How many processors are idle; a snapshot.
     pub fn processors(&self) -> usize {
         idle(self.word.load(Ordering::Relaxed)) as usize
     }
 
-    /// Puts an idle processor here.
+    /// Puts an idle processor without timers here. Then asks `must_wake_for_rest`.
     pub fn release(&self, processor: &'static P) {
         let mut set = self.set.lock();
-        set.processors.push(processor);
-        // Relaxed: the fence that the caller makes next orders it (see the module).
+        set.spare.push(processor);
+        // Relaxed: the fence that comes next orders it (see the module).
         self.word.fetch_add(IDLE, Ordering::Relaxed);
     }
 
     /// Puts a machine and the processor it had here. Returns how many machines sleep.
     ///
-    /// Afterwards the caller fences and looks for work once more.
-    pub fn enter(
-        &self,
-        machine: &Arc<Machine<P>>,
-        processor: Option<&'static P>,
-        was_searching: bool,
-    ) -> usize {
+    /// The caller then asks `must_wake_for_rest`.
+    pub fn enter(&self, sleeper: Sleeper<P>, was_searching: bool) -> usize {
         let mut set = self.set.lock();
-        set.machines.push(machine.clone());
         let mut change = 0;
-        if let Some(processor) = processor {
-            set.processors.push(processor);
+        if sleeper.processor.is_some() {
             change += IDLE;
         }
         if was_searching {
             change = change.wrapping_sub(SEARCHER);
         }
+        set.sleepers.push(sleeper);
         // Relaxed: as in `release`.
         self.word.fetch_add(change, Ordering::Relaxed);
-        set.machines.len()
+        set.sleepers.len()
     }
 
-    /// Takes `machine` out. `false`: it has been assigned a processor.
+    /// Takes `machine` out, with a processor if there is one: its own or any.
+    pub fn leave(&self, machine: &Arc<Machine<P>>) -> Left<P> {
+        let mut set = self.set.lock();
+        let Some(sleeper) = set.remove(machine) else {
+            return Left::Assigned;
+        };
+        match sleeper.processor.or_else(|| set.take_processor()) {
+            Some(processor) => {
+                self.word.fetch_sub(IDLE, Ordering::Relaxed);
+                Left::Processor(processor)
+            }
+            None => Left::Nothing,
+        }
+    }
+
+    /// Takes `machine` out with its own processor. `None`: that is in use, and `machine` stays.
+    pub fn leave_with_own(&self, machine: &Arc<Machine<P>>) -> Option<Left<P>> {
+        let mut set = self.set.lock();
+        let is_it = |sleeper: &&mut Sleeper<P>| Arc::ptr_eq(&sleeper.machine, machine);
+        let Set {
+            sleepers, poller, ..
+        } = &mut *set;
+        match sleepers.iter_mut().chain(poller).find(is_it) {
+            Some(sleeper) => {
+                let processor = sleeper.processor.take()?;
+                set.remove(machine);
+                self.word.fetch_sub(IDLE, Ordering::Relaxed);
+                Some(Left::Processor(processor))
+            }
+            None => Some(Left::Assigned),
+        }
+    }
+
+    /// Takes out `machine`, which waits for no timers, for good. `false`: it has been assigned a
+    /// processor.
     #[must_use]
-    pub fn leave(&self, machine: &Arc<Machine<P>>) -> bool {
-        self.set.lock().remove(machine)
+    pub fn retire(&self, machine: &Arc<Machine<P>>) -> bool {
+        let mut set = self.set.lock();
+        let Some(sleeper) = set.remove(machine) else {
+            return false;
+        };
+        debug_assert!(sleeper.is_free(), "nobody would fire these timers");
+        set.spare.extend(sleeper.processor);
+        true
     }
 
-    /// A processor for a machine that is awake and not here.
+    /// A processor for a machine that is awake.
     pub fn take_processor(&self) -> Option<&'static P> {
         let mut set = self.set.lock();
-        let processor = set.take_processor(None)?;
+        let processor = set.take_processor()?;
         self.word.fetch_sub(IDLE, Ordering::Relaxed);
         Some(processor)
-    }
-
-    /// A processor (the `wanted` one, or any) for a machine that is here; with it, it leaves.
-    pub fn acquire(&self, machine: &Arc<Machine<P>>, wanted: Option<&'static P>) -> Acquired<P> {
-        let mut set = self.set.lock();
-        let Some(processor) = set.take_processor(wanted) else {
-            return Acquired::Nothing;
-        };
-        if !set.remove(machine) {
-            set.processors.push(processor);
-            return Acquired::Assigned;
-        }
-        self.word.fetch_sub(IDLE, Ordering::Relaxed);
-        Acquired::Processor(processor)
     }
 
     /// Moves `machine` from those that sleep to the poller's place, if that is free.
@@ -237,18 +302,18 @@ impl<P: 'static> Idle<P> {
     #[must_use]
     pub fn begin_polling(&self, machine: &Arc<Machine<P>>) -> bool {
         let mut set = self.set.lock();
-        if set.processors.is_empty() || set.poller.is_some() || !set.remove(machine) {
-            return false;
+        if set.poller.is_none() && self.processors() > 0 {
+            set.poller = set.remove(machine);
+            return set.poller.is_some();
         }
-        set.poller = Some(machine.clone());
-        true
+        false
     }
 
     /// Moves the poller back to those that sleep, unless it has been assigned a processor.
     pub fn end_polling(&self, machine: &Arc<Machine<P>>) {
         let mut set = self.set.lock();
-        if set.remove(machine) {
-            set.machines.push(machine.clone());
+        if let Some(sleeper) = set.remove(machine) {
+            set.sleepers.push(sleeper);
         }
     }
 
@@ -260,27 +325,31 @@ impl<P: 'static> Idle<P> {
     /// Gives some sleeping machine an idle processor, if nobody searches.
     pub fn wake_one(&self) -> Woken<P> {
         let mut set = self.set.lock();
-        if searching(self.word.load(Ordering::Relaxed)) > 0 {
+        if searching(self.word.load(Ordering::Relaxed)) > 0 || self.processors() == 0 {
             return Woken::Nobody;
         }
-        let Some(processor) = set.processors.pop() else {
+        let Some((processor, machine)) = set.take_pair() else {
             return Woken::Nobody;
         };
         self.word
             .fetch_add(SEARCHER.wrapping_sub(IDLE), Ordering::Relaxed);
-        Self::give(set, processor)
+        Self::give(set, processor, machine)
     }
 
     /// Gives some sleeping machine a processor that is not idle.
     pub fn hand_over(&self, processor: &'static P) -> Woken<P> {
-        let set = self.set.lock();
+        let mut set = self.set.lock();
         self.word.fetch_add(SEARCHER, Ordering::Relaxed);
-        Self::give(set, processor)
+        let machine = set.take_free();
+        Self::give(set, processor, machine)
     }
 
-    /// Those on their own parker first: waking them is cheaper than interrupting the reactor.
-    fn give(mut set: crate::primitive::MutexGuard<'_, Set<P>>, processor: &'static P) -> Woken<P> {
-        let Some(machine) = set.machines.pop().or_else(|| set.poller.take()) else {
+    fn give(
+        set: MutexGuard<'_, Set<P>>,
+        processor: &'static P,
+        machine: Option<Arc<Machine<P>>>,
+    ) -> Woken<P> {
+        let Some(machine) = machine else {
             return Woken::NeedsThread(processor);
         };
         machine.assign(processor);
@@ -294,7 +363,7 @@ impl<P: 'static> Idle<P> {
     /// The thread that was to take `processor` could not be started.
     pub fn take_back(&self, processor: &'static P) {
         let mut set = self.set.lock();
-        set.processors.push(processor);
+        set.spare.push(processor);
         self.word
             .fetch_add(IDLE.wrapping_sub(SEARCHER), Ordering::Relaxed);
     }
@@ -302,31 +371,30 @@ impl<P: 'static> Idle<P> {
     /// Makes every machine look around; `true`: the reactor has to be interrupted, too.
     #[must_use]
     pub fn unpark_all(&self) -> bool {
-        let (machines, poller) = {
+        let machines: Vec<_> = {
             let set = self.set.lock();
-            (set.machines.clone(), set.poller.clone())
+            let sleepers = set.sleepers.iter().chain(&set.poller);
+            sleepers.map(|sleeper| sleeper.machine.clone()).collect()
         };
         machines
             .iter()
-            .chain(&poller)
             .filter(|machine| machine.parker.unpark() == Unparked::InterruptReactor)
             .count()
             > 0
     }
 
-    /// Makes one sleeping machine look around if nobody waits in the reactor.
-    pub fn fill_pollers_place(&self) {
+    /// Makes one sleeping machine look around if nobody waits in the reactor; `true`: it does by now,
+    /// and the reactor has to be interrupted.
+    #[must_use]
+    pub fn fill_pollers_place(&self) -> bool {
         let machine = {
             let set = self.set.lock();
             if set.poller.is_some() {
-                return;
+                return false;
             }
-            set.machines.last().cloned()
+            set.sleepers.last().map(|sleeper| sleeper.machine.clone())
         };
-        if let Some(machine) = machine {
-            // It is not the poller, so there is nothing to interrupt.
-            let _ = machine.parker.unpark();
-        }
+        machine.is_some_and(|machine| machine.parker.unpark() == Unparked::InterruptReactor)
     }
 
     /// Begins to search, unless `limit` do already.
@@ -341,7 +409,7 @@ impl<P: 'static> Idle<P> {
 
     /// Ends a search that found something; `true`: nobody else searches.
     ///
-    /// Then the caller fences, looks whether there is more, and wakes the next.
+    /// Then the caller asks `must_wake_for_rest`.
     #[must_use]
     pub fn end_search(&self) -> bool {
         searching(self.word.fetch_sub(SEARCHER, Ordering::Relaxed)) == 1

@@ -138,9 +138,7 @@ impl Scheduler {
 
     /// Wakes somebody for what was just made visible outside of the rings.
     fn notify_outside(&'static self) {
-        // Between the push and the look at who sleeps; partner: the fence in `Worker::park`.
-        fence(Ordering::SeqCst);
-        if self.idle.worth_waking() {
+        if self.idle.must_wake_for_push() {
             self.wake_one();
         }
     }
@@ -181,13 +179,23 @@ impl Scheduler {
     }
 
     /// Whether `processor`, left by its owner, needs another right away.
-    pub(crate) fn needs_owner(&self, processor: &Processor) -> bool {
-        let timers_wait = |shard: &Shard| shard.next_deadline() != clock::NEVER;
+    fn needs_owner(&self, processor: &Processor) -> bool {
         processor.has_work()
             || self.injector.len() > 0
-            || timers_wait(&processor.timers)
-            || ((self.reactor.has_sources() || timers_wait(&self.shared_timers))
-                && !self.idle.has_poller())
+            || has_timers(&processor.timers)
+            || self.is_unwatched()
+    }
+
+    /// Whether events or shared timers may come while nobody waits for them in the reactor.
+    fn is_unwatched(&self) -> bool {
+        (self.reactor.has_sources() || has_timers(&self.shared_timers)) && !self.idle.has_poller()
+    }
+
+    /// A processor for this thread, which is awake.
+    pub(crate) fn take_processor(&self) -> Option<&'static Processor> {
+        let processor = self.idle.take_processor()?;
+        sysmon::nudge();
+        Some(processor)
     }
 
     /// Gives up `processor`: to another machine if it is needed, else to the idle ones.
@@ -196,9 +204,8 @@ impl Scheduler {
             return self.hand_over(processor);
         }
         self.idle.release(processor);
-        // Between the release and the look for work; partner: `notify_outside`.
-        fence(Ordering::SeqCst);
-        if self.has_work() && !self.is_closing() && self.idle.worth_waking() {
+        let needed = || !self.is_closing() && (self.has_work() || self.is_unwatched());
+        if self.idle.must_wake_for_rest(needed) {
             self.wake_one();
         }
     }
@@ -305,6 +312,10 @@ impl Scheduler {
         // SAFETY: all that `allocate` gave goes on; the output is `F::Output`.
         unsafe { processor.owner.live.start(cell, queue) }
     }
+}
+
+fn has_timers(shard: &Shard) -> bool {
+    shard.next_deadline() != clock::NEVER
 }
 
 /// Prints a line on stderr, in one write, so that what other threads print (the panic hook takes no

@@ -184,5 +184,7 @@ fn poll_forgotten_reactor(scheduler: &'static Scheduler, batch: &mut WakeBatch) 
     }
     drop(poller);
     // A machine that wanted to wait in the reactor meanwhile may have found us there.
-    scheduler.idle.fill_pollers_place();
+    if scheduler.idle.fill_pollers_place() {
+        scheduler.reactor.interrupt();
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc as StdArc;
 use std::time::{Duration, Instant};
 
-use super::idle::{Acquired, Machine};
+use super::idle::{Left, Machine, Sleeper};
 use super::processor::{Counters, Processor};
 use super::queue::Entry;
 use super::{Lease, Scheduler, current};
@@ -99,6 +99,7 @@ impl Worker {
     pub(crate) fn begin_with(&mut self, processor: Option<&'static Processor>) {
         self.searching = processor.is_some();
         current::set_processor(processor);
+        super::sysmon::nudge();
     }
 
     /// Runs goroutines until `root` is done, the runtime goes, or this thread is one too many.
@@ -106,9 +107,13 @@ impl Worker {
     pub(crate) fn run(&mut self, root: &mut dyn Root) -> bool {
         current::set_machine(&self.machine);
         loop {
-            if root.is_woken() && root.poll() {
-                self.leave();
-                return true;
+            if root.is_woken() {
+                // Whoever relies on our search must not wait for that poll, which may be long.
+                self.stop_searching();
+                if root.poll() {
+                    self.leave();
+                    return true;
+                }
             }
             if self.scheduler.is_closing() {
                 self.leave();
@@ -123,7 +128,7 @@ impl Worker {
                     None => self.park(Some(processor), root),
                 },
                 // Lost to another machine while a poll blocked this thread.
-                None => match self.scheduler.idle.take_processor() {
+                None => match self.scheduler.take_processor() {
                     Some(processor) => {
                         current::set_processor(Some(processor));
                         continue;
@@ -339,13 +344,9 @@ impl Worker {
         if !std::mem::take(&mut self.searching) {
             return;
         }
-        if self.scheduler.idle.end_search() {
-            // Between the end of the search and the look for more: who pushed meanwhile relied on
-            // the searcher; partner: `Scheduler::notify_outside`.
-            fence(Ordering::SeqCst);
-            if self.scheduler.has_work() && self.scheduler.idle.worth_waking() {
-                self.scheduler.wake_one();
-            }
+        let idle = &self.scheduler.idle;
+        if idle.end_search() && idle.must_wake_for_rest(|| self.scheduler.has_work()) {
+            self.scheduler.wake_one();
         }
     }
 
@@ -358,52 +359,46 @@ impl Worker {
         });
         current::set_processor(None);
         let was_searching = std::mem::take(&mut self.searching);
-        let asleep = self
-            .scheduler
-            .idle
-            .enter(&self.machine, processor, was_searching);
-        // Between publishing that we sleep and the last look for work; partner:
-        // `Scheduler::notify_outside`.
-        fence(Ordering::SeqCst);
-        if self.scheduler.has_work() && self.scheduler.idle.worth_waking() {
+        let has_timers = deadline != clock::NEVER;
+        let sleeper = Sleeper {
+            machine: self.machine.clone(),
+            processor,
+            has_timers,
+        };
+        let idle = &self.scheduler.idle;
+        let asleep = idle.enter(sleeper, was_searching);
+        if idle.must_wake_for_rest(|| self.scheduler.has_work()) {
             self.scheduler.wake_one();
         }
-        let surplus = self.is_ours && asleep > self.scheduler.processors.len();
-        let slept = self.sleep(processor, deadline, surplus, root);
+        let surplus = self.is_ours && !has_timers && asleep > self.scheduler.processors.len();
+        let slept = self.sleep(deadline, surplus, root);
         self.busy_since = Instant::now();
         super::sysmon::nudge();
         slept
     }
 
     /// Sleeps until there is a reason to go on.
-    fn sleep(
-        &mut self,
-        processor: Option<&'static Processor>,
-        mut deadline: u64,
-        surplus: bool,
-        root: &dyn Root,
-    ) -> Slept {
+    fn sleep(&mut self, mut deadline: u64, surplus: bool, root: &dyn Root) -> Slept {
         let gives_up = surplus.then(|| Instant::now() + SURPLUS_LIFE);
         loop {
             if self.take_assigned() {
                 return Slept::GoOn;
             }
+            let idle = &self.scheduler.idle;
             if root.is_woken() || self.scheduler.is_closing() {
-                self.wake_up();
+                let left = idle.leave(&self.machine);
+                self.go_on_with(left);
                 return Slept::GoOn;
             }
             if deadline != clock::NEVER && deadline <= clock::now() {
                 // The processor's timers are ours to fire, unless it is somebody else's by now.
-                match self.scheduler.idle.acquire(&self.machine, processor) {
-                    Acquired::Processor(processor) => {
-                        current::set_processor(Some(processor));
-                        return Slept::GoOn;
-                    }
-                    Acquired::Assigned => continue,
-                    Acquired::Nothing => deadline = clock::NEVER,
+                if let Some(left) = idle.leave_with_own(&self.machine) {
+                    self.go_on_with(left);
+                    return Slept::GoOn;
                 }
+                deadline = clock::NEVER;
             }
-            if self.scheduler.idle.begin_polling(&self.machine) {
+            if idle.begin_polling(&self.machine) {
                 // First the place, then the reactor: whoever holds that now does not wait in it, or
                 // is being interrupted. The other way round, a machine that finds it held for a
                 // moment by one that may not wait in it would park, and nobody would poll.
@@ -415,14 +410,25 @@ impl Worker {
                 self.wait_on_parker(deadline, gives_up);
             }
             if gives_up.is_some_and(|at| Instant::now() >= at)
-                && self.scheduler.idle.leave(&self.machine)
+                && self.scheduler.idle.retire(&self.machine)
             {
                 return Slept::Leave;
             }
         }
     }
 
-    /// Waits as the poller. `true`: has a processor again.
+    /// Goes on with what it left the idle ones with.
+    fn go_on_with(&mut self, left: Left<Processor>) {
+        match left {
+            Left::Processor(processor) => current::set_processor(Some(processor)),
+            Left::Assigned => {
+                self.take_assigned();
+            }
+            Left::Nothing => {}
+        }
+    }
+
+    /// Waits as the poller. `true`: something has happened, and the machine is awake.
     fn wait_in_reactor(&mut self, mut poller: Poller<'static>, deadline: u64) -> bool {
         if self.machine.parker.begin_reactor() {
             // Between publishing that we wait and the look at the deadline; partner:
@@ -440,17 +446,11 @@ impl Worker {
             self.scheduler.idle.end_polling(&self.machine);
             return false;
         }
-        let acquired = self.scheduler.idle.acquire(&self.machine, None);
-        match acquired {
-            Acquired::Processor(processor) => current::set_processor(Some(processor)),
-            Acquired::Assigned => {
-                self.take_assigned();
-            }
-            Acquired::Nothing => self.scheduler.idle.end_polling(&self.machine),
-        }
+        let left = self.scheduler.idle.leave(&self.machine);
+        self.go_on_with(left);
         // With a processor they go to its ring, and `run_one` wakes at most one thief for them.
         self.batch.wake_all();
-        current::processor().is_some()
+        true
     }
 
     fn wait_on_parker(&mut self, deadline: u64, gives_up: Option<Instant>) {
@@ -469,14 +469,5 @@ impl Worker {
         current::set_processor(Some(processor));
         self.searching = true;
         true
-    }
-
-    /// Leaves the idle ones, with a processor if there is one.
-    fn wake_up(&mut self) {
-        if !self.scheduler.idle.leave(&self.machine) {
-            self.take_assigned();
-        } else if let Some(processor) = self.scheduler.idle.take_processor() {
-            current::set_processor(Some(processor));
-        }
     }
 }
