@@ -232,6 +232,7 @@ impl<S: StreamIo> Polled<S> {
         self.poll_io(cx, Direction::Read, self.reading_vectored(bufs))
     }
 
+    #[cfg(any(feature = "hyper", feature = "tokio-io"))]
     /// That many bytes at the start of `buf` are initialised afterwards.
     #[inline]
     pub(crate) fn poll_read_uninit(

@@ -26,6 +26,8 @@ const INJECTOR_BATCH: usize = super::queue::CAPACITY / 2;
 const SEARCH_ROUNDS: u32 = 4;
 /// A victim that has not moved for so long is stuck, and loses its `runnext`.
 const STUCK_AFTER: Duration = Duration::from_micros(50);
+/// How long to wait for a reactor that somebody looks into.
+const REACTOR_BUSY: Duration = Duration::from_micros(100);
 /// A thread that is one too many ends after so long without work.
 const SURPLUS_LIFE: Duration = Duration::from_secs(10);
 
@@ -107,6 +109,10 @@ impl Worker {
     pub(crate) fn run(&mut self, root: &mut dyn Root) -> bool {
         current::set_machine(&self.machine);
         loop {
+            if current::processor().is_none() {
+                // At the beginning, or lost to another machine while a poll blocked this thread.
+                current::set_processor(self.scheduler.take_processor());
+            }
             if root.is_woken() {
                 // Whoever relies on our search must not wait for that poll, which may be long.
                 self.stop_searching();
@@ -127,14 +133,7 @@ impl Worker {
                     }
                     None => self.park(Some(processor), root),
                 },
-                // Lost to another machine while a poll blocked this thread.
-                None => match self.scheduler.take_processor() {
-                    Some(processor) => {
-                        current::set_processor(Some(processor));
-                        continue;
-                    }
-                    None => self.park(None, root),
-                },
+                None => self.park(None, root),
             };
             if slept == Slept::Leave {
                 return false;
@@ -398,16 +397,18 @@ impl Worker {
                 }
                 deadline = clock::NEVER;
             }
-            if idle.begin_polling(&self.machine) {
-                // First the place, then the reactor: whoever holds that now does not wait in it, or
-                // is being interrupted. The other way round, a machine that finds it held for a
-                // moment by one that may not wait in it would park, and nobody would poll.
-                let poller = self.scheduler.reactor.poller();
+            if !idle.begin_polling(&self.machine) {
+                self.wait_on_parker(deadline, gives_up);
+            } else if let Some(poller) = self.scheduler.reactor.try_poller() {
                 if self.wait_in_reactor(poller, deadline) {
                     return Slept::GoOn;
                 }
             } else {
-                self.wait_on_parker(deadline, gives_up);
+                // Somebody looks into it, or leaves it, at this moment. Waiting for the lock would
+                // not do: the place may be taken from us meanwhile, and the next one to take it be
+                // quicker to the lock, and sleep. Nor would parking for good: nobody would poll.
+                idle.end_polling(&self.machine);
+                self.machine.parker.park(Some(REACTOR_BUSY));
             }
             if gives_up.is_some_and(|at| Instant::now() >= at)
                 && self.scheduler.idle.retire(&self.machine)
