@@ -234,6 +234,7 @@ impl<S: StreamIo> Polled<S> {
 
     #[cfg(any(feature = "hyper", feature = "tokio-io"))]
     /// That many bytes at the start of `buf` are initialised afterwards.
+    #[cfg(any(feature = "hyper", feature = "tokio-io"))]
     #[inline]
     pub(crate) fn poll_read_uninit(
         &self,

@@ -54,128 +54,19 @@
 //! Refused too: waking one waiter per event. One edge may stand for many connections, so the woken
 //! one would have to pass it on, also when it is dropped or fails.
 
+mod list;
+mod word;
+
 use std::fmt;
 use std::task::{Context, Poll, Waker};
-
-use slab::Slab;
 
 use crate::primitive::atomic::{AtomicU64, Ordering};
 use crate::primitive::{Mutex, UnsafeCell, mutated};
 use crate::wait::batch::{WakeBatch, wake};
+use list::{Displaced, List};
+use word::{Slot, Word};
 
-/// Callers of poll functions that the list remembers. They cannot say when they lose interest, so
-/// beyond this one of the earlier ones is woken for each new one: it asks again if it still cares.
-const SHARED_MAX: usize = 32;
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Slot {
-    Free = 0,
-    Busy = 1,
-    Owned = 2,
-    Shared = 3,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Word(u64);
-
-impl Word {
-    const READY: u64 = 1;
-    const HUNG_UP: u64 = 1 << 1;
-    const WARY: u64 = 1 << 2;
-    const SHUT_DOWN: u64 = 1 << 3;
-    const MORE: u64 = 1 << 4;
-    const SLOT_SHIFT: u32 = 5;
-    const SLOT: u64 = 0b11 << Self::SLOT_SHIFT;
-    /// At 57 bits it would take an event per nanosecond four years to wrap.
-    const TICK_ONE: u64 = 1 << 7;
-
-    fn has(self, flag: u64) -> bool {
-        self.0 & flag != 0
-    }
-
-    fn tick(self) -> u64 {
-        self.0 / Self::TICK_ONE
-    }
-
-    fn slot(self) -> Slot {
-        match (self.0 & Self::SLOT) >> Self::SLOT_SHIFT {
-            0 => Slot::Free,
-            1 => Slot::Busy,
-            2 => Slot::Owned,
-            _ => Slot::Shared,
-        }
-    }
-
-    fn with_slot(self, slot: Slot) -> Word {
-        Word(self.0 & !Self::SLOT | (slot as u64) << Self::SLOT_SHIFT)
-    }
-
-    fn slot_is_full(self) -> bool {
-        matches!(self.slot(), Slot::Owned | Slot::Shared)
-    }
-
-    /// The word that `event` makes of this one; a full slot becomes the event's to empty.
-    fn after(self, event: Event) -> Word {
-        let tick = if mutated!("readiness.event_keeps_tick") {
-            0
-        } else {
-            Self::TICK_ONE
-        };
-        let next = Word((self.0.wrapping_add(tick) | event.0 | Self::READY) & !Self::MORE);
-        if self.slot_is_full() {
-            next.with_slot(Slot::Busy)
-        } else {
-            next
-        }
-    }
-}
-
-/// What the selector said about one direction, beyond "ready".
-#[derive(Clone, Copy)]
-pub struct Event(u64);
-
-impl Event {
-    /// The direction is ready.
-    pub const READY: Event = Event(0);
-
-    /// The peer closed this direction.
-    pub fn and_hung_up(self, yes: bool) -> Event {
-        Event(self.0 | if yes { Word::HUNG_UP } else { 0 })
-    }
-
-    /// There is urgent data, at which reads stop short, or an error to be fetched.
-    pub fn and_wary(self, yes: bool) -> Event {
-        Event(self.0 | if yes { Word::WARY } else { 0 })
-    }
-}
-
-/// The readiness somebody looked at, to be handed back with what the system call then said.
-#[derive(Clone, Copy)]
-pub struct Seen(Word);
-
-impl Seen {
-    /// The system call is worth a try.
-    #[inline]
-    pub fn is_ready(self) -> bool {
-        self.0.has(Word::READY)
-    }
-
-    /// No event has come yet: ready by assumption only.
-    pub fn is_guess(self) -> bool {
-        self.0.tick() == 0
-    }
-
-    /// The peer closed this direction.
-    pub fn is_hung_up(self) -> bool {
-        self.0.has(Word::HUNG_UP)
-    }
-
-    /// The runtime is gone.
-    #[inline]
-    pub fn is_shut_down(self) -> bool {
-        self.0.has(Word::SHUT_DOWN)
-    }
-}
+pub use word::{Event, Seen};
 
 /// A waiting future's claim on a [`Readiness`]: withdraw it when the future is dropped.
 #[derive(Debug, Default)]
@@ -207,20 +98,6 @@ impl Waiter {
     }
 }
 
-/// The waiters that found the slot taken.
-#[derive(Default)]
-struct List {
-    /// How often the list was drained: tells a waiter whether its key is still its own.
-    drained: u64,
-    entries: Slab<Entry>,
-    shared: usize,
-}
-
-struct Entry {
-    waker: Waker,
-    shared: bool,
-}
-
 /// Where a waker ended up, or why it did not.
 enum Filled {
     At(u64),
@@ -238,14 +115,15 @@ pub struct Readiness {
 }
 
 // SAFETY: `slot` is the only field that is not `Sync`; invariant 1 gives each access to it exclusive
-// use, with Acquire on every change to BUSY and Release on every change from it.
+// use, with Release on every change from BUSY and Acquire on every change to it (but for `withdraw`,
+// which undoes what its own caller did).
 unsafe impl Sync for Readiness {}
 // SAFETY: all the fields may be sent; the cell holds a `Waker`, which is `Send`.
 unsafe impl Send for Readiness {}
 
 impl Readiness {
-    /// Ready by assumption.
-    pub fn new() -> Self {
+    /// Ready by assumption: no event has come yet.
+    pub fn assumed_ready() -> Self {
         Readiness {
             word: AtomicU64::new(Word::READY),
             slot: UnsafeCell::new(None),
@@ -273,6 +151,11 @@ impl Readiness {
     }
 
     fn clear_unless(&self, seen: Seen, keep: u64) {
+        let keep = if mutated!("readiness.cleared_when_shut_down") {
+            0
+        } else {
+            keep
+        };
         let mut word = seen.0;
         while word.tick() == seen.0.tick() && word.has(Word::READY) && !word.has(keep) {
             // Ordering: Relaxed. Nothing is published; the tick carries the argument, and the
@@ -394,12 +277,12 @@ impl Readiness {
                     if !mine {
                         return;
                     }
-                    // Ordering: Acquire, with the Release that filled the slot, which another
-                    // thread may have done if the future has moved.
+                    // Ordering: Relaxed. What is in the slot was put there by this waiter's owner, who
+                    // is the caller, and nobody else has touched it since.
                     match self.word.compare_exchange_weak(
                         word.0,
                         word.with_slot(Slot::Busy).0,
-                        Ordering::Acquire,
+                        Ordering::Relaxed,
                         Ordering::Relaxed,
                     ) {
                         Ok(_) => break,
@@ -499,7 +382,7 @@ impl Readiness {
         }
         // An event passed and left the waker to us. The caller needs no wake: it looks again.
         if let Some(held) = self.empty_slot() {
-            if !same {
+            if !same && !mutated!("readiness.shared_forgotten") {
                 wake(held);
             }
         }
@@ -578,47 +461,6 @@ impl fmt::Debug for Readiness {
             .field("shut_down", &word.has(Word::SHUT_DOWN))
             .finish_non_exhaustive()
     }
-}
-
-impl List {
-    fn insert(&mut self, waker: Waker, shared: bool) -> usize {
-        self.shared += usize::from(shared);
-        self.entries.insert(Entry { waker, shared })
-    }
-
-    fn remove(&mut self, drained: u64, key: usize) -> Option<Entry> {
-        if self.drained != drained {
-            return None;
-        }
-        self.entries.try_remove(key)
-    }
-
-    /// Remembers the caller of a poll function, once, and at most [`SHARED_MAX`] of them.
-    fn insert_shared(&mut self, waker: Waker) -> (usize, Displaced) {
-        let mut evict = None;
-        for (key, entry) in self.entries.iter_mut().filter(|(_, entry)| entry.shared) {
-            if entry.waker.will_wake(&waker) {
-                return (key, Displaced::Duplicate(waker));
-            }
-            evict.get_or_insert(key);
-        }
-        match evict {
-            Some(key) if self.shared >= SHARED_MAX => {
-                let held = std::mem::replace(&mut self.entries[key].waker, waker);
-                (key, Displaced::Evicted(held))
-            }
-            _ => (self.insert(waker, true), Displaced::Nothing),
-        }
-    }
-}
-
-/// What had to go for a shared waker, to be dealt with once the lock is gone.
-enum Displaced {
-    Nothing,
-    /// To be dropped. (Waking it would be a busy loop: it is the caller's own.)
-    Duplicate(Waker),
-    /// To be woken, so that it asks again.
-    Evicted(Waker),
 }
 
 /// What [`Waker::will_wake`] compares.
