@@ -8,10 +8,10 @@ use super::Outcome;
 use super::report::{Progress, Row, human, nanoseconds_each, thousands};
 
 /// How many primes the sieve finds.
-pub const PRIMES: u32 = 2_500;
+pub const PRIMES: u32 = 1_500;
 
 /// How many messages go from the producers to the consumers.
-pub const MESSAGES: u64 = 2_000_000;
+pub const MESSAGES: u64 = 1_000_000;
 const PRODUCERS: u64 = 4;
 const CONSUMERS: u64 = 4;
 const CAPACITY: usize = 128;
