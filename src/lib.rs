@@ -47,6 +47,9 @@
 //! - `tokio-io`: tokio's `AsyncRead` and `AsyncWrite` on our streams.
 #![cfg_attr(gorust_loom, allow(missing_docs))] // `units` shows private structures
 
+#[cfg(all(test, not(gorust_loom)))]
+#[path = "../tests/by_hand/mod.rs"]
+mod by_hand;
 pub mod chan;
 mod coop;
 mod entry;

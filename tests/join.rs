@@ -389,12 +389,12 @@ fn a_handle_can_change_hands_while_it_is_waited_for() {
             };
             // Each goroutine polls once and passes the handle on; the last one stays.
             for _ in 0..3 {
-                handle = go(async move {
+                #[allow(clippy::async_yields_async)] // the handle is what is passed on
+                let passed_on = go(async move {
                     assert!(poll_once(&mut handle).is_pending());
                     handle
-                })
-                .await
-                .unwrap();
+                });
+                handle = passed_on.await.unwrap();
             }
             let waiter = go(handle);
             let setter = go(async move { end.set() });

@@ -327,7 +327,7 @@ fn guards() {
     // A guard that is mapped by a closure that panics unlocks.
     drop(owned);
     let panicked = std::panic::catch_unwind(|| {
-        MutexGuard::map(mutex.try_lock().unwrap(), |_| -> &mut u32 {
+        let _ = MutexGuard::map(mutex.try_lock().unwrap(), |_| -> &mut u32 {
             panic!("no part")
         });
     });
@@ -416,7 +416,7 @@ fn wakers_may_use_what_they_wait_for() {
             calls.fetch_add(1, Relaxed);
             let _ = MUTEX.try_lock();
             NOTIFY.notify_one();
-            let _ = now(NOTIFY.notified());
+            now(NOTIFY.notified());
             let _ = (format!("{NOTIFY:?} {group:?}"), group.clone());
             group.add(0);
         }

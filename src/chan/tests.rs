@@ -1,10 +1,7 @@
 //! The table of `chan`, cell by cell: each row runs on a fresh channel in each state.
 
-#[path = "../../tests/by_hand/mod.rs"]
-mod by_hand;
-
 use super::*;
-use by_hand::{Hand, hand, now, waiting};
+use crate::by_hand::{Hand, hand, now, waiting};
 
 /// Values that state `at` holds are 1, 2, ..; those that the row sends are 10, 11, ..
 struct At {

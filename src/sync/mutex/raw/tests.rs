@@ -1,11 +1,8 @@
-#[path = "../../../../tests/by_hand/mod.rs"]
-mod by_hand;
-
 use std::future::poll_fn;
 use std::pin::pin;
 
 use super::*;
-use by_hand::{Hand, hand, waiting};
+use crate::by_hand::{Hand, hand, waiting};
 
 fn lock(raw: &RawMutex) -> Hand<'_, ()> {
     hand(attempt(raw))
