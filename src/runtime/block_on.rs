@@ -8,6 +8,7 @@
 //! the other goroutines go on; then it waits for its future like any thread, and takes a processor
 //! again afterwards if one is idle.
 
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
@@ -77,22 +78,25 @@ fn take_part<F: Future>(lease: &StdArc<Lease>, future: Pin<&mut F>) -> Option<Fi
         machine: machine.clone(),
         scheduler: lease.scheduler,
     });
-    let mut root = RootFuture {
-        future,
+    let root = RootFuture {
+        lease,
+        future: Cell::new(Some(future)),
         waker: Waker::from(wakeup.clone()),
         wakeup,
-        finished: None,
+        finished: RefCell::new(None),
     };
     let _guest = Guest::new(lease.scheduler);
-    Worker::new(lease, machine, false).run(&mut root);
-    root.finished
+    Worker::new(lease, machine, false).run(&root);
+    root.finished.into_inner()
 }
 
 struct RootFuture<'a, F: Future> {
-    future: Pin<&'a mut F>,
+    lease: &'a StdArc<Lease>,
+    /// Taken out while it is polled, and for good when it is done.
+    future: Cell<Option<Pin<&'a mut F>>>,
     wakeup: StdArc<RootWaker>,
     waker: Waker,
-    finished: Option<Finished<F::Output>>,
+    finished: RefCell<Option<Finished<F::Output>>>,
 }
 
 impl<F: Future> Root for RootFuture<'_, F> {
@@ -100,20 +104,35 @@ impl<F: Future> Root for RootFuture<'_, F> {
         self.wakeup.woken.load(Ordering::Relaxed)
     }
 
-    fn poll(&mut self) -> bool {
+    fn is_done(&self) -> bool {
+        self.finished.borrow().is_some()
+    }
+
+    fn poll(&self) -> bool {
+        let Some(mut future) = self.future.take() else {
+            return false;
+        };
         // Acquire: the poll sees what the waker wrote (partner: `wake_by_ref`).
         self.wakeup.woken.swap(false, Ordering::Acquire);
         let mut cx = Context::from_waker(&self.waker);
-        let future = self.future.as_mut();
         let polled = current::while_polling(None, || {
-            catch_unwind(AssertUnwindSafe(|| future.poll(&mut cx)))
+            catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut cx)))
         });
-        self.finished = match polled {
-            Ok(Poll::Pending) => return false,
-            Ok(Poll::Ready(output)) => Some(Ok(output)),
-            Err(payload) => Some(Err(payload)),
+        let finished = match polled {
+            Ok(Poll::Pending) => {
+                self.future.set(Some(future));
+                return true;
+            }
+            Ok(Poll::Ready(output)) => Ok(output),
+            Err(payload) => Err(payload),
         };
+        *self.finished.borrow_mut() = Some(finished);
         true
+    }
+
+    fn poll_from_within(&self) -> bool {
+        let _entered = current::Entered::new(self.lease.clone());
+        self.poll()
     }
 }
 
@@ -134,8 +153,10 @@ impl Wake for RootWaker {
         if self.woken.swap(true, Ordering::Release) || current::is_machine(&self.machine) {
             return; // it will look before it sleeps
         }
-        if self.machine.parker.unpark() == Unparked::InterruptReactor {
-            self.scheduler.reactor.interrupt();
+        match self.machine.parker.unpark() {
+            Unparked::InterruptReactor => self.scheduler.reactor.interrupt(),
+            // A goroutine may have blocked the thread, which then sleeps elsewhere.
+            Unparked::Done => self.machine.parker.unpark_blocked(),
         }
     }
 }

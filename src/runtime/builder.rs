@@ -8,6 +8,8 @@ use std::time::Duration;
 use super::{Runtime, gomaxprocs};
 use crate::scheduler::{Config, Lease};
 
+/// The most threads that are started with a runtime.
+const MOST_AT_START: usize = 256;
 /// The most processors a runtime may have.
 const MAX_PROCESSORS: usize = 1 << 16;
 
@@ -152,7 +154,8 @@ impl Runtime {
     /// Starts the machines; what could not be started is ended with the runtime.
     fn start(&self) -> io::Result<()> {
         let lease = self.handle().lease();
-        for _ in 0..lease.config.machines {
+        // More are started when there is work for them.
+        for _ in 0..lease.config.machines.min(MOST_AT_START) {
             if let Err(error) = lease.scheduler.threads.start_machine(lease.scheduler, None) {
                 lease
                     .scheduler

@@ -9,7 +9,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use super::processor::Processor;
-use super::worker::PMachine;
+use super::worker::{PMachine, Root};
 use super::{Lease, Scheduler};
 use crate::task::cell::Header;
 
@@ -17,6 +17,7 @@ struct Current {
     lease: Cell<*const Lease>,
     processor: Cell<Option<&'static Processor>>,
     machine: Cell<*const PMachine>,
+    root: Cell<Option<NonNull<dyn Root>>>,
     task: Cell<Option<NonNull<Header>>>,
     /// A poll is running: wake-ups go to `runnext`.
     in_poll: Cell<bool>,
@@ -30,6 +31,7 @@ thread_local! {
             lease: Cell::new(ptr::null()),
             processor: Cell::new(None),
             machine: Cell::new(ptr::null()),
+            root: Cell::new(None),
             task: Cell::new(None),
             in_poll: Cell::new(false),
             yielded: Cell::new(false),
@@ -139,6 +141,32 @@ pub(crate) fn set_machine(machine: &PMachine) {
 /// Whether this thread is `machine`.
 pub(crate) fn is_machine(machine: &PMachine) -> bool {
     read(|current| ptr::eq(current.machine.get(), machine))
+}
+
+/// Makes a future the one that this thread waits for, until it is dropped.
+pub(crate) struct Rooted(Option<NonNull<dyn Root>>);
+
+impl Rooted {
+    pub(crate) fn new(root: &dyn Root) -> Rooted {
+        // SAFETY: only the lifetime changes; nobody sees the pointer once this is dropped, which
+        // `Worker::run` does before its borrow of `root` ends.
+        let root: &'static dyn Root = unsafe { std::mem::transmute::<&dyn Root, _>(root) };
+        Rooted(read(|current| {
+            current.root.replace(Some(NonNull::from(root)))
+        }))
+    }
+}
+
+impl Drop for Rooted {
+    fn drop(&mut self) {
+        read(|current| current.root.set(self.0));
+    }
+}
+
+/// Looks at the future that this thread waits for.
+pub(crate) fn with_root<R>(f: impl FnOnce(&dyn Root) -> R) -> Option<R> {
+    // SAFETY: set as long as a `Rooted` lives, which is within the life of what it points to.
+    read(|current| current.root.get()).map(|root| f(unsafe { root.as_ref() }))
 }
 
 /// Looks at the goroutine that this thread is polling.

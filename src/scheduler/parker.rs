@@ -82,6 +82,11 @@ impl Parker {
         self.state.swap(EMPTY, Ordering::Acquire);
     }
 
+    /// Wakes the thread if it sleeps in std's parking for another reason than its token.
+    pub fn unpark_blocked(&self) {
+        self.thread.unpark();
+    }
+
     /// Leaves the token. For anybody.
     pub fn unpark(&self) -> Unparked {
         // Release: the owner sees what came before (partner: `end`).

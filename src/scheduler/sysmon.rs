@@ -150,7 +150,7 @@ fn look_at(scheduler: &'static Scheduler, batch: &mut WakeBatch) -> bool {
     if (hostages || scheduler.has_work()) && scheduler.idle.worth_waking() {
         scheduler.wake_one();
     }
-    !all_idle(scheduler)
+    !all_idle(scheduler) || scheduler.has_work()
 }
 
 /// Fires what a stuck worker left. `true`: it keeps a goroutine in `runnext`.

@@ -72,13 +72,12 @@ impl Threads {
             .lease()
             .ok_or_else(|| io::Error::other("the runtime is gone"))?;
         let guest = Guest::new(scheduler);
-        start(&lease.clone(), "", move || {
-            let _guest = guest;
+        start(&lease.clone(), "", Some(guest), move || {
             let machine = Arc::new(PMachine::for_this_thread());
             let _entered = current::Entered::new(lease.clone());
             let mut worker = Worker::new(&lease, machine, true);
             worker.begin_with(processor);
-            worker.run(&mut NoRoot);
+            worker.run(&NoRoot);
         })
     }
 
@@ -125,6 +124,7 @@ impl Drop for Guest {
 pub(crate) fn start(
     lease: &Lease,
     suffix: &str,
+    guest: Option<Guest>,
     run: impl FnOnce() + Send + 'static,
 ) -> io::Result<()> {
     let config = &lease.config;
@@ -140,6 +140,7 @@ pub(crate) fn start(
         call(begin);
         run();
         call(end);
+        drop(guest); // only now has the thread ended, for whoever waits for it
     })?;
     Ok(())
 }

@@ -37,8 +37,11 @@ pub(crate) type PMachine = Machine<Processor>;
 pub(crate) trait Root {
     /// Whether it should be polled.
     fn is_woken(&self) -> bool;
-    /// Polls it; `true`: it is done.
-    fn poll(&mut self) -> bool;
+    /// Polls it. `false`: it is being polled, or done.
+    fn poll(&self) -> bool;
+    /// The same in the middle of a goroutine's poll.
+    fn poll_from_within(&self) -> bool;
+    fn is_done(&self) -> bool;
 }
 
 /// For threads that only run goroutines.
@@ -48,7 +51,13 @@ impl Root for NoRoot {
     fn is_woken(&self) -> bool {
         false
     }
-    fn poll(&mut self) -> bool {
+    fn poll(&self) -> bool {
+        false
+    }
+    fn poll_from_within(&self) -> bool {
+        false
+    }
+    fn is_done(&self) -> bool {
         false
     }
 }
@@ -106,8 +115,9 @@ impl Worker {
 
     /// Runs goroutines until `root` is done, the runtime goes, or this thread is one too many.
     /// Returns whether `root` is done.
-    pub(crate) fn run(&mut self, root: &mut dyn Root) -> bool {
+    pub(crate) fn run(&mut self, root: &dyn Root) -> bool {
         current::set_machine(&self.machine);
+        let _rooted = current::Rooted::new(root);
         loop {
             if current::processor().is_none() {
                 // At the beginning, or lost to another machine while a poll blocked this thread.
@@ -116,22 +126,25 @@ impl Worker {
             if root.is_woken() {
                 // Whoever relies on our search must not wait for that poll, which may be long.
                 self.stop_searching();
-                if root.poll() {
-                    self.leave();
-                    return true;
-                }
+                root.poll();
+            }
+            // Also if a goroutine that blocked this thread polled it (`poll_root_of_this_thread`).
+            if root.is_done() {
+                self.leave();
+                return true;
             }
             if self.scheduler.is_closing() {
                 self.leave();
                 return false;
             }
             let slept = match current::processor() {
-                Some(processor) => match self.find(processor) {
-                    Some(entry) => {
-                        self.run_one(processor, entry);
+                Some(processor) => match (self.find(processor), current::processor()) {
+                    (Some(entry), now) => {
+                        self.run_one(now.unwrap_or(processor), entry);
                         continue;
                     }
-                    None => self.park(Some(processor), root),
+                    (None, Some(processor)) => self.park(Some(processor), root),
+                    (None, None) => continue, // a waker blocked this thread
                 },
                 None => self.park(None, root),
             };
@@ -185,11 +198,14 @@ impl Worker {
                 return Some(entry);
             }
         }
+        let processor = current::processor()?;
         if let Some(entry) = self.next_local(processor) {
             return Some(entry);
         }
         self.fire_timers(processor);
         self.poll_reactor();
+        // A waker of the user's that blocked has given the processor away.
+        let processor = current::processor()?;
         if let Some(entry) = self
             .next_local(processor)
             .or_else(|| self.take_injected(processor))
@@ -216,13 +232,21 @@ impl Worker {
     fn look_around(&mut self, processor: &'static Processor) -> Option<Entry> {
         self.fire_timers(processor);
         self.poll_reactor();
-        self.take_injected_up_to(processor, 1)
+        self.take_injected_up_to(current::processor()?, 1)
     }
 
     fn fire_timers(&mut self, processor: &Processor) {
         Scheduler::fire_due(&processor.timers, &mut self.batch);
         Scheduler::fire_due(&self.scheduler.shared_timers, &mut self.batch);
-        self.batch.wake_all();
+        self.wake_batch();
+    }
+
+    /// Wakers may take long, and nobody else is woken while we count as a searcher.
+    fn wake_batch(&mut self) {
+        if !self.batch.is_empty() {
+            self.stop_searching();
+            self.batch.wake_all();
+        }
     }
 
     /// Collects what is ready without waiting.
@@ -235,7 +259,7 @@ impl Worker {
                 super::report(format_args!("the reactor failed: {error}"));
             }
         }
-        self.batch.wake_all();
+        self.wake_batch();
     }
 
     fn take_injected(&mut self, processor: &'static Processor) -> Option<Entry> {
@@ -450,7 +474,7 @@ impl Worker {
         let left = self.scheduler.idle.leave(&self.machine);
         self.go_on_with(left);
         // With a processor they go to its ring, and `run_one` wakes at most one thief for them.
-        self.batch.wake_all();
+        self.wake_batch();
         true
     }
 
@@ -471,4 +495,12 @@ impl Worker {
         self.searching = true;
         true
     }
+}
+
+/// Polls the future for which this thread is in `block_on`, if it is woken and not being polled:
+/// for code that blocks the thread in the middle of a goroutine's poll, and for which that future
+/// must not wait: no other thread may poll it, and it may be what the goroutine waits for. `true`: it
+/// was polled.
+pub(crate) fn poll_root_of_this_thread() -> bool {
+    current::with_root(|root| root.is_woken() && root.poll_from_within()).unwrap_or(false)
 }

@@ -33,7 +33,6 @@ use crate::coop;
 ///     assert_eq!(handle.await.unwrap(), 42);
 /// });
 /// ```
-#[must_use = "dropping a JoinHandle detaches the goroutine; `drop(handle)` says so"]
 pub struct JoinHandle<T> {
     /// `None` once the outcome was taken.
     cell: Option<NonNull<Header>>,

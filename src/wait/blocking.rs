@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use crate::coop;
 use crate::primitive::atomic::{AtomicBool, Ordering};
 use crate::primitive::thread::{self, Thread};
+use crate::scheduler::worker::poll_root_of_this_thread;
 
 /// Wakes one thread. (`std`'s `Arc`, because `Wake` knows no other.)
 struct Unparker {
@@ -49,7 +50,9 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
         loop {
             // Pairs with the swap in `wake_by_ref`.
             while !unparker.woken.swap(false, Ordering::Acquire) {
-                thread::park();
+                if !poll_root_of_this_thread() {
+                    thread::park();
+                }
             }
             if let Poll::Ready(output) = poll() {
                 return output;
