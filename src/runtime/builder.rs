@@ -5,13 +5,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::cpus::MAX_PROCESSORS;
 use super::{Runtime, gomaxprocs};
 use crate::scheduler::{Config, Lease};
 
-/// The most threads that are started with a runtime.
-const MOST_AT_START: usize = 256;
-/// The most processors a runtime may have.
-const MAX_PROCESSORS: usize = 1 << 16;
+/// The most machines that are started before there is work for them; more come as it does.
+const MAX_READY_MACHINES: usize = 256;
 
 /// What becomes of a panic in a goroutine whose handle is gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,7 +44,7 @@ impl Builder {
         Builder {
             config: Config {
                 processors,
-                machines: processors,
+                machines: processors.min(MAX_READY_MACHINES),
                 max_blocking_threads: 512,
                 thread_name: "gorust-worker".into(),
                 stack_size: None,
@@ -71,11 +70,11 @@ impl Builder {
     }
 
     /// How many goroutines run at once. [`build`](Builder::build) refuses 0, and for a
-    /// `current_thread` builder anything but 1; more than 65,536 are taken as that.
+    /// `current_thread` builder anything but 1; more than 4,096 are taken as that.
     pub fn worker_threads(mut self, count: usize) -> Builder {
         self.config.processors = count.min(MAX_PROCESSORS);
         if !self.single {
-            self.config.machines = self.config.processors;
+            self.config.machines = self.config.processors.min(MAX_READY_MACHINES);
         }
         self
     }
@@ -154,8 +153,7 @@ impl Runtime {
     /// Starts the machines; what could not be started is ended with the runtime.
     fn start(&self) -> io::Result<()> {
         let lease = self.handle().lease();
-        // More are started when there is work for them.
-        for _ in 0..lease.config.machines.min(MOST_AT_START) {
+        for _ in 0..lease.config.machines {
             if let Err(error) = lease.scheduler.threads.start_machine(lease.scheduler, None) {
                 lease
                     .scheduler

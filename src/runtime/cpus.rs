@@ -5,6 +5,9 @@ use std::thread::available_parallelism;
 
 use crate::scheduler::report;
 
+/// The most processors a runtime may have.
+pub(super) const MAX_PROCESSORS: usize = 1 << 12;
+
 /// How many CPUs this process may use: its affinity mask and its cgroup's quota included.
 ///
 /// ```
@@ -19,7 +22,8 @@ pub fn num_cpu() -> usize {
 /// How many goroutines run at once by default: the environment variable `GOMAXPROCS`, else
 /// [`num_cpu`].
 ///
-/// A value that is no positive number is reported on stderr, once, and ignored.
+/// A value that is no positive number is reported on stderr, once, and ignored; more than 4,096 are
+/// taken as that.
 ///
 /// ```
 /// assert!(gorust::runtime::gomaxprocs() >= 1);
@@ -27,15 +31,18 @@ pub fn num_cpu() -> usize {
 #[doc(alias = "GOMAXPROCS")]
 pub fn gomaxprocs() -> usize {
     static COUNT: OnceLock<usize> = OnceLock::new();
-    *COUNT.get_or_init(|| match std::env::var_os("GOMAXPROCS") {
-        None => num_cpu(),
-        Some(value) => parse(&value.to_string_lossy()).unwrap_or_else(|| {
-            let count = num_cpu();
-            report(format_args!(
-                "GOMAXPROCS={value:?} is not a positive number; using {count}"
-            ));
-            count
-        }),
+    *COUNT.get_or_init(|| {
+        let count = match std::env::var_os("GOMAXPROCS") {
+            None => num_cpu(),
+            Some(value) => parse(&value.to_string_lossy()).unwrap_or_else(|| {
+                let count = num_cpu();
+                report(format_args!(
+                    "GOMAXPROCS={value:?} is not a positive number; using {count}"
+                ));
+                count
+            }),
+        };
+        count.min(MAX_PROCESSORS)
     })
 }
 

@@ -233,7 +233,7 @@ impl Scheduler {
     fn start_blocking_thread(&'static self) {
         let started = self.threads.lease().map(|lease| {
             let inside: std::sync::Arc<Lease> = lease.clone();
-            start(&lease, "-blocking", None, move || {
+            start(&lease, "-blocking", move || {
                 let scheduler = inside.scheduler;
                 let _entered = current::Entered::new(inside);
                 scheduler.blocking.work(KEEP_ALIVE);

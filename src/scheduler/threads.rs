@@ -72,12 +72,13 @@ impl Threads {
             .lease()
             .ok_or_else(|| io::Error::other("the runtime is gone"))?;
         let guest = Guest::new(scheduler);
-        start(&lease.clone(), "", Some(guest), move || {
+        start(&lease.clone(), "", move || {
             let machine = Arc::new(PMachine::for_this_thread());
             let _entered = current::Entered::new(lease.clone());
             let mut worker = Worker::new(&lease, machine, true);
             worker.begin_with(processor);
             worker.run(&NoRoot);
+            guest
         })
     }
 
@@ -120,12 +121,12 @@ impl Drop for Guest {
     }
 }
 
-/// Starts a thread with the runtime's name, stack and hooks.
-pub(crate) fn start(
+/// Starts a thread with the runtime's name, stack and hooks. What `run` returns is dropped after the
+/// last hook.
+pub(crate) fn start<K>(
     lease: &Lease,
     suffix: &str,
-    guest: Option<Guest>,
-    run: impl FnOnce() + Send + 'static,
+    run: impl FnOnce() -> K + Send + 'static,
 ) -> io::Result<()> {
     let config = &lease.config;
     let mut builder = std::thread::Builder::new().name(format!("{}{suffix}", config.thread_name));
@@ -138,9 +139,8 @@ pub(crate) fn start(
     );
     builder.spawn(move || {
         call(begin);
-        run();
+        let _kept = run();
         call(end);
-        drop(guest); // only now has the thread ended, for whoever waits for it
     })?;
     Ok(())
 }

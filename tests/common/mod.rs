@@ -206,9 +206,13 @@ pub fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Whether this process was started by [`child`].
+/// Whether this process was started by [`child`]. If so, it does not outlive its parent by much.
 pub fn is_child() -> bool {
-    std::env::var_os(CHILD).is_some()
+    let is_child = std::env::var_os(CHILD).is_some();
+    if is_child {
+        std::mem::forget(watchdog_for(Duration::from_secs(55)));
+    }
+    is_child
 }
 
 const CHILD: &str = "GORUST_TEST_CHILD";
