@@ -87,9 +87,10 @@ pub mod units {
         pub use crate::scheduler::queue::{CAPACITY, Entry, Ring};
         pub use crate::scheduler::runnext::RunNext;
     }
+    pub use crate::reactor::readiness;
     pub use crate::timer::{Entry, Polled, Shard};
     pub use crate::wait::batch::WakeBatch;
-    pub use crate::reactor::readiness;
+    pub use crate::wait::blocking::block_on;
 }
 
 #[doc(inline)]

@@ -22,6 +22,7 @@ impl WakeBatch {
         self.wakers.push(waker);
     }
 
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.wakers.len()
     }
