@@ -98,6 +98,7 @@ pub mod units {
     pub use crate::reactor::readiness;
     pub use crate::timer::{Entry, Polled, Shard};
     pub use crate::wait::batch::WakeBatch;
+    pub use crate::wait::blocking::block_on;
 }
 
 #[doc(inline)]

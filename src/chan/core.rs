@@ -83,12 +83,18 @@ impl<T> Core<T> {
         let will_wait = self.hint.load(Ordering::Relaxed) & may == 0;
         let mut waker = will_wait.then(|| cx.waker().clone());
         loop {
-            let answer = self.locked(|queue| match transition(queue) {
-                Ok(result) => Some(Poll::Ready(Some(result))),
-                Err(Refusal::Closed) => Some(Poll::Ready(None)),
-                Err(Refusal::Later) => {
+            let answer = self.locked(|queue| {
+                if will_wait && mutated!("chan.trust_hint") {
                     enqueue(queue, waker.take()?);
-                    Some(Poll::Pending)
+                    return Some(Poll::Pending);
+                }
+                match transition(queue) {
+                    Ok(result) => Some(Poll::Ready(Some(result))),
+                    Err(Refusal::Closed) => Some(Poll::Ready(None)),
+                    Err(Refusal::Later) => {
+                        enqueue(queue, waker.take()?);
+                        Some(Poll::Pending)
+                    }
                 }
             });
             if let Some(answer) = answer {
@@ -286,18 +292,16 @@ impl<T> Core<T> {
     /// Takes a waiter off its list, unless it has just been settled.
     #[cold]
     fn leave(&self, waiter: Pin<&Waiter>, sends: bool) {
-        let waker = self.locked(|queue| {
+        let left = self.locked(|queue| {
             let list = match sends {
                 true => &mut queue.senders,
                 false => &mut queue.receivers,
             };
-            match waiter.phase() {
-                // SAFETY: waiting, under the lock, so it is on the list that it was put on.
-                Phase::Waiting => unsafe { list.remove(waiter) },
-                _ => None,
-            }
+            let waits = waiter.phase() == Phase::Waiting || mutated!("chan.leave_blindly");
+            // SAFETY: waiting, under the lock, so it is on the list that it was put on.
+            waits.then(|| unsafe { list.remove(waiter) })
         });
-        drop_quietly(waker);
+        drop_quietly(left);
     }
 
     #[cold]

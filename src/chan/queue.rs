@@ -15,7 +15,7 @@
 use std::task::Waker;
 
 use super::buffer::Buffer;
-use super::node::{self, Node};
+use super::node;
 use crate::primitive::mutated;
 use crate::wait::batch::WakeBatch;
 use crate::wait::list::{List, Phase, Unlinked};
@@ -62,7 +62,7 @@ impl<T> Queue<T> {
         limit: usize,
         value: impl FnOnce() -> T,
     ) -> Result<Option<Waker>, Refusal> {
-        if self.closed {
+        if self.closed && !mutated!("chan.send_after_close") {
             return Err(Refusal::Closed);
         }
         match self.receivers.front() {
@@ -126,7 +126,9 @@ impl<T> Queue<T> {
         }
         let first = self.receivers.front()?;
         if first.only_wakes() {
-            self.promised += 1;
+            if !mutated!("chan.promise_uncounted") {
+                self.promised += 1;
+            }
             return self.receivers.pop_front()?.settle(Phase::Granted);
         }
         let (number, value) = self.buffer.pop()?;
@@ -156,6 +158,7 @@ impl<T> Queue<T> {
 
     /// A stream that was woken for a value comes for it, or is dropped.
     pub(super) fn promise_ends(&mut self) {
+        debug_assert!(self.promised > 0);
         self.promised -= 1;
     }
 
@@ -168,6 +171,9 @@ impl<T> Queue<T> {
     /// No more values come in: senders keep theirs.
     pub(super) fn close(&mut self, wakers: &mut WakeBatch) {
         self.closed = true;
+        if mutated!("chan.close_forgets_senders") {
+            return;
+        }
         while let Some(sender) = self.senders.pop_front() {
             wakers.extend(sender.settle(Phase::Released));
         }
@@ -193,9 +199,3 @@ impl<T> Queue<T> {
         }
     }
 }
-
-#[cfg(not(gorust_loom))]
-const _: () = {
-    assert!(std::mem::size_of::<Node<u64>>() == 48);
-    assert!(std::mem::size_of::<Queue<u64>>() <= 112);
-};

@@ -256,6 +256,3 @@ impl<T> fmt::Debug for IterBlocking<'_, T> {
 }
 
 super::handle::observers!(Receiver);
-
-#[cfg(not(gorust_loom))]
-const _: () = assert!(std::mem::size_of::<Recv<'_, u64>>() <= 56);

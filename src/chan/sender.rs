@@ -11,8 +11,8 @@ use super::node::Node;
 use super::queue::Refusal;
 use super::{SendError, TrySendError};
 use crate::coop;
-use crate::primitive::Arc;
 use crate::primitive::atomic::Ordering;
+use crate::primitive::{Arc, mutated};
 use crate::wait::blocking;
 
 /// The sending end of a channel; clones send into the same channel.
@@ -160,7 +160,15 @@ impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
         // Relaxed: all that the other senders did is under the lock, and their part in it cannot
         // come after ours: they counted down after it, and we saw their count before we close.
-        if self.core.senders.fetch_sub(1, Ordering::Relaxed) == 1 {
+        let before = match mutated!("chan.count_in_two_steps") {
+            true => {
+                let before = self.core.senders.load(Ordering::Relaxed);
+                self.core.senders.store(before - 1, Ordering::Relaxed);
+                before
+            }
+            false => self.core.senders.fetch_sub(1, Ordering::Relaxed),
+        };
+        if before == 1 {
             self.core.close();
         }
     }
@@ -186,6 +194,10 @@ impl<T> WeakSender<T> {
         loop {
             if senders == 0 {
                 return None;
+            }
+            if mutated!("chan.upgrade_blindly") {
+                core.senders.fetch_add(1, Ordering::Relaxed);
+                return Some(Sender { core });
             }
             let more = core.senders.compare_exchange_weak(
                 senders,

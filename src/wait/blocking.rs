@@ -34,7 +34,7 @@ impl Wake for Unparker {
 
 /// Blocks the calling thread until the future is ready. A worker's processor goes to another thread
 /// meanwhile.
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let unparker = std::sync::Arc::new(Unparker {
         thread: thread::current(),

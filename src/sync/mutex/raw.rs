@@ -289,7 +289,10 @@ impl RawMutex {
         let losses = turn.losses.saturating_add(1);
         let starving = if losses >= LOSSES { STARVING } else { 0 };
         let waits = self.list(
-            |word| (word & FLAGS & !WOKEN) | LISTED | starving,
+            |word| match mutated!("mutex.still_coming") {
+                true => word | LISTED,
+                false => (word & FLAGS & !WOKEN) | LISTED | starving,
+            },
             || self.take_woken(),
         );
         if waits {
