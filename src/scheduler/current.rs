@@ -196,6 +196,7 @@ pub(crate) fn while_polling<R>(task: Option<NonNull<Header>>, poll: impl FnOnce(
     read(|current| {
         current.task.set(task);
         current.in_poll.set(true);
+        current.yielded.set(false); // of a poll that ended otherwise
     });
     crate::coop::begin_slice();
     let _leave = Leave;

@@ -164,6 +164,7 @@ impl Scheduler {
                 if self.threads.start_machine(self, Some(processor)).is_err() {
                     // No thread to be had: whoever is awake does the work, and sysmon tries again.
                     self.idle.take_back(processor);
+                    sysmon::nudge();
                 }
             }
         }
@@ -405,7 +406,7 @@ pub(crate) fn block_in_place<R>(code: impl FnOnce() -> R) -> R {
     impl Drop for TakeBack {
         fn drop(&mut self) {
             if !self.0.is_closing() {
-                current::set_processor(self.0.idle.take_processor());
+                current::set_processor(self.0.take_processor());
             }
         }
     }

@@ -109,7 +109,7 @@ fn sleep() {
     let anybody_works = watch
         .schedulers
         .iter()
-        .any(|scheduler| !all_idle(scheduler));
+        .any(|scheduler| !all_idle(scheduler) || needs_watching(scheduler));
     if anybody_works {
         ASLEEP.set(false);
     }
@@ -118,6 +118,11 @@ fn sleep() {
             .wait(watch)
             .unwrap_or_else(|poison| poison.into_inner());
     }
+}
+
+/// Work that no thread could be started for.
+fn needs_watching(scheduler: &Scheduler) -> bool {
+    !scheduler.is_closing() && scheduler.has_work()
 }
 
 fn all_idle(scheduler: &Scheduler) -> bool {
@@ -150,7 +155,7 @@ fn look_at(scheduler: &'static Scheduler, batch: &mut WakeBatch) -> bool {
     if (hostages || scheduler.has_work()) && scheduler.idle.worth_waking() {
         scheduler.wake_one();
     }
-    !all_idle(scheduler) || scheduler.has_work()
+    !all_idle(scheduler) || needs_watching(scheduler)
 }
 
 /// Fires what a stuck worker left. `true`: it keeps a goroutine in `runnext`.

@@ -437,6 +437,10 @@ impl Worker {
             if gives_up.is_some_and(|at| Instant::now() >= at)
                 && self.scheduler.idle.retire(&self.machine)
             {
+                // It may have been the poller until now, or the one that was to become it.
+                if self.scheduler.idle.fill_pollers_place() {
+                    self.scheduler.reactor.interrupt();
+                }
                 return Slept::Leave;
             }
         }

@@ -138,12 +138,19 @@ impl State {
         // right may write the queue's link, or end the goroutine, after all that its last owner did
         // (partner: `pause`).
         let before = self.0.fetch_add(WAKE_ONE, Ordering::AcqRel);
-        self.woken(before)
+        if wakes(before) >= WAKE_HALF {
+            self.relieve();
+        }
+        Self::woken(before)
     }
 
     /// Records a wake-up and gives up a reference, in one step.
     #[inline]
     pub fn wake_and_release(&self) -> Wake {
+        // Before the reference is gone, and the cell with it.
+        if wakes(self.0.load(Ordering::Relaxed)) >= WAKE_HALF {
+            self.relieve();
+        }
         // Release: as in `wake`, and for the reference; Acquire: if this was the last one, all that
         // other holders did happened before the cell is freed (partner: this, `release`).
         let before = self.0.fetch_add(WAKE_ONE - REF_ONE, Ordering::AcqRel);
@@ -154,23 +161,26 @@ impl State {
             );
             return Wake::Free;
         }
-        self.woken(before)
+        Self::woken(before)
     }
 
     #[inline]
-    fn woken(&self, before: u64) -> Wake {
+    fn woken(before: u64) -> Wake {
         if wakes(before) == 0 && before & CLOSED == 0 {
             return Wake::Enqueue;
         }
-        if wakes(before) >= WAKE_HALF {
-            let quarter = if mutated!("task.collapse_to_one") {
-                1
-            } else {
-                WAKE_QUARTER
-            };
-            self.collapse(WAKE_HALF, quarter);
-        }
         Wake::Nothing
+    }
+
+    /// Brings a count of half the range or more down.
+    #[cold]
+    fn relieve(&self) {
+        let quarter = if mutated!("task.collapse_to_one") {
+            1
+        } else {
+            WAKE_QUARTER
+        };
+        self.collapse(WAKE_HALF - 1, quarter);
     }
 
     /// Brings a count above `limit` down to `target`, keeping everything else.
