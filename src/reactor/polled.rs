@@ -31,7 +31,10 @@ pub struct Polled<S: Source> {
 impl<S: Source> Polled<S> {
     /// Registers `io` with the current runtime's reactor. It must be in non-blocking mode.
     pub(crate) fn new(io: S) -> io::Result<Self> {
-        Self::register(io, crate::scheduler::current_reactor()?).map_err(|(error, _)| error)
+        let reactor = crate::scheduler::current_reactor()?;
+        let polled = Self::register(io, reactor).map_err(|(error, _)| error)?;
+        crate::scheduler::source_added();
+        Ok(polled)
     }
 
     /// Registers `io` with this reactor; gives it back if that fails.

@@ -159,7 +159,11 @@ impl Rooted {
 
 impl Drop for Rooted {
     fn drop(&mut self) {
-        read(|current| current.root.set(self.0));
+        read(|current| {
+            current.root.set(self.0);
+            // Another thread's machine may come to lie where this one's was.
+            current.machine.set(ptr::null());
+        });
     }
 }
 

@@ -395,8 +395,16 @@ pub(crate) fn current_reactor() -> io::Result<&'static Reactor> {
             "the gorust runtime of this thread is shutting down",
         ));
     }
-    scheduler.ensure_watched();
     Ok(&scheduler.reactor)
+}
+
+/// Called after something was registered with `current_reactor`.
+pub(crate) fn source_added() {
+    // Between counting the source and the look at who sleeps; partner: the fence in
+    // `Scheduler::leave`.
+    fence(Ordering::SeqCst);
+    current_scheduler().ensure_watched();
+    sysmon::nudge();
 }
 
 /// Runs code that may block this thread for long. On a worker, the processor goes to another

@@ -108,7 +108,6 @@ pub(crate) struct Counters {
     /// `polls` at the watcher's last look; the watcher's alone.
     pub(crate) polls_seen: AtomicU64,
     pub(crate) spawned: AtomicU64,
-    pub(crate) completed: AtomicU64,
     pub(crate) steals: AtomicU64,
     pub(crate) parks: AtomicU64,
     pub(crate) busy_nanos: AtomicU64,
@@ -120,7 +119,6 @@ impl Counters {
             polls: AtomicU64::new(0),
             polls_seen: AtomicU64::new(0),
             spawned: AtomicU64::new(0),
-            completed: AtomicU64::new(0),
             steals: AtomicU64::new(0),
             parks: AtomicU64::new(0),
             busy_nanos: AtomicU64::new(0),
@@ -140,7 +138,6 @@ impl Counters {
         for counter in [
             &self.polls,
             &self.spawned,
-            &self.completed,
             &self.steals,
             &self.parks,
             &self.busy_nanos,

@@ -50,6 +50,8 @@ impl Scheduler {
         if self.idle.unpark_all() {
             self.reactor.interrupt();
         }
+        // Goroutines that block their thread on a socket or a timer would keep it until the limit.
+        self.close_waiters();
         self.blocking.close();
         let all_left = self.threads.wait_until_ended(deadline);
         self.end_goroutines(deadline, all_left);

@@ -178,13 +178,7 @@ impl Worker {
         let runnable = unsafe { Runnable::from_raw(entry) };
         let turn = current::while_polling(Some(entry), || runnable.run(current::take_yielded));
         match turn {
-            Turn::Idle => {}
-            // The processor may be another's by now, if the poll blocked.
-            Turn::Done => {
-                if let Some(processor) = current::processor() {
-                    Counters::add(&processor.counters.completed, 1);
-                }
-            }
+            Turn::Idle | Turn::Done => {}
             Turn::Again(runnable) => self.scheduler.schedule(runnable, Why::Yielded),
         }
     }

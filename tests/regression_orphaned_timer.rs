@@ -1,9 +1,13 @@
-//! alone in its process: GOMAXPROCS=2
+//! The timers of a processor whose machine was woken for another one. Alone in its process, whose
+//! default runtime has two workers.
+
 use std::sync::mpsc;
 use std::time::Duration;
-fn ms(n: u64) -> Duration { Duration::from_millis(n) }
+fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
 #[test]
-fn t1_timer_of_a_processor_nobody_sleeps_for() {
+fn timer_of_a_processor_nobody_sleeps_for() {
     // SAFETY: first thing in the process
     unsafe { std::env::set_var("GOMAXPROCS", "2") };
     drop(gorust::go(async {}));

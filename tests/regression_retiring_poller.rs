@@ -1,13 +1,19 @@
-//! alone in its process: GOMAXPROCS=1
+//! A machine that was one too many and the poller retired, and nobody took its place in the reactor.
+//! Alone in its process, whose default runtime has one worker.
+
 use std::sync::mpsc;
 use std::time::Duration;
-fn ms(n: u64) -> Duration { Duration::from_millis(n) }
+fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
 #[test]
-fn t12_a_surplus_machine_that_is_the_poller_retires() {
+fn a_surplus_machine_that_is_the_poller_retires() {
     // SAFETY: first thing in the process
     unsafe { std::env::set_var("GOMAXPROCS", "1") };
     for _ in 0..3 {
-        drop(gorust::go(async { gorust::block_on(gorust::time::sleep(ms(200))) }));
+        drop(gorust::go(async {
+            gorust::block_on(gorust::time::sleep(ms(200)))
+        }));
     }
     std::thread::sleep(ms(600));
     // the poller gets up and lies down again, now as one too many

@@ -1,28 +1,37 @@
+//! Faults that were found in the scheduler once, each with the test that showed it.
+
 use gorust::runtime::{Builder, Runtime};
 use gorust::task::JoinSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{mpsc, Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-fn ms(n: u64) -> Duration { Duration::from_millis(n) }
+fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
 
 /// Runs `f` on a thread; panics if it takes longer than `limit`.
 fn within(limit: Duration, f: impl FnOnce() + Send + 'static) {
     let (tx, rx) = mpsc::channel();
-    std::thread::spawn(move || { f(); let _ = tx.send(()); });
+    std::thread::spawn(move || {
+        f();
+        let _ = tx.send(());
+    });
     rx.recv_timeout(limit).expect("took too long (or panicked)");
 }
 
 #[test]
-fn t2_try_join_next_without_budget() {
-    within(ms(3000), || {
+fn try_join_next_without_budget() {
+    within(ms(30_000), || {
         let rt = Builder::new().worker_threads(1).build().unwrap();
         let h = rt.go(async {
             let (tx, _rx) = gorust::chan::unbounded::<u32>();
             let mut set = JoinSet::new();
             set.go(async { 1 });
-            for i in 0..128 { tx.send(i).await.unwrap(); }
+            for i in 0..128 {
+                tx.send(i).await.unwrap();
+            }
             set.try_join_next().map(|r| r.unwrap())
         });
         futures_lite::future::block_on(h).unwrap();
@@ -31,8 +40,8 @@ fn t2_try_join_next_without_budget() {
 }
 
 #[test]
-fn t3_block_on_sleep_on_gone_runtime() {
-    within(ms(3000), || {
+fn block_on_sleep_on_gone_runtime() {
+    within(ms(30_000), || {
         let rt = Builder::new().worker_threads(1).build().unwrap();
         let h = rt.handle().clone();
         drop(rt);
@@ -41,7 +50,7 @@ fn t3_block_on_sleep_on_gone_runtime() {
 }
 
 #[test]
-fn t3b_blocking_closure_that_outlives_the_runtime_ends() {
+fn blocking_closure_that_outlives_the_runtime_ends() {
     let rt = Builder::new().worker_threads(1).build().unwrap();
     let (tx, rx) = mpsc::channel();
     let (ready, is_ready) = mpsc::channel();
@@ -52,14 +61,17 @@ fn t3b_blocking_closure_that_outlives_the_runtime_ends() {
     }));
     is_ready.recv().unwrap();
     drop(rt);
-    rx.recv_timeout(ms(3000)).expect("spins for ever");
+    rx.recv_timeout(ms(30_000)).expect("spins for ever");
 }
 
 #[test]
-fn t4_shutdown_background_returns_at_once() {
+fn shutdown_background_returns_at_once() {
     let rt = Builder::new().worker_threads(1).build().unwrap();
     let (tx, rx) = mpsc::channel();
-    drop(rt.go(async move { tx.send(()).unwrap(); std::thread::sleep(ms(700)); }));
+    drop(rt.go(async move {
+        tx.send(()).unwrap();
+        std::thread::sleep(ms(700));
+    }));
     rx.recv().unwrap();
     let start = Instant::now();
     rt.shutdown_background();
@@ -67,7 +79,7 @@ fn t4_shutdown_background_returns_at_once() {
 }
 
 #[test]
-fn t5_root_polled_while_it_counts_as_a_searcher() {
+fn root_polled_while_it_counts_as_a_searcher() {
     let rt = Builder::new().worker_threads(2).build().unwrap();
     std::thread::sleep(ms(100));
     let slot: Arc<Mutex<Option<Waker>>> = Arc::default();
@@ -94,7 +106,7 @@ fn t5_root_polled_while_it_counts_as_a_searcher() {
 }
 
 #[test]
-fn t5b_the_same_with_our_own_blocking_call() {
+fn the_same_with_our_own_blocking_call() {
     let rt = Builder::new().worker_threads(2).build().unwrap();
     std::thread::sleep(ms(100));
     let slot: Arc<Mutex<Option<Waker>>> = Arc::default();
@@ -104,7 +116,7 @@ fn t5b_the_same_with_our_own_blocking_call() {
     let (slot2, go2) = (slot.clone(), go.clone());
     let other = std::thread::spawn(move || {
         std::thread::sleep(ms(300));
-        drop(handle.go(async move { }));
+        drop(handle.go(async move {}));
         go2.store(true, Ordering::SeqCst);
         slot2.lock().unwrap().take().unwrap().wake();
         std::thread::sleep(ms(300));
@@ -123,18 +135,25 @@ fn t5b_the_same_with_our_own_blocking_call() {
         done_tx.send(()).unwrap();
     });
     other.join().unwrap();
-    done.recv_timeout(ms(3000)).expect("nobody ran the goroutine");
+    done.recv_timeout(ms(30_000))
+        .expect("nobody ran the goroutine");
 }
 
 #[test]
-fn t9_stop_hooks_have_run_when_drop_returns() {
+fn stop_hooks_have_run_when_drop_returns() {
     for _ in 0..50 {
         let (a, b) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let (a2, b2) = (a.clone(), b.clone());
-        let rt = Builder::new().worker_threads(4)
-            .on_thread_start(move || { a2.fetch_add(1, Ordering::SeqCst); })
-            .on_thread_stop(move || { b2.fetch_add(1, Ordering::SeqCst); })
-            .build().unwrap();
+        let rt = Builder::new()
+            .worker_threads(4)
+            .on_thread_start(move || {
+                a2.fetch_add(1, Ordering::SeqCst);
+            })
+            .on_thread_stop(move || {
+                b2.fetch_add(1, Ordering::SeqCst);
+            })
+            .build()
+            .unwrap();
         rt.block_on(gorust::yield_now());
         drop(rt);
         assert_eq!(a.load(Ordering::SeqCst), b.load(Ordering::SeqCst));
@@ -142,7 +161,7 @@ fn t9_stop_hooks_have_run_when_drop_returns() {
 }
 
 #[test]
-fn t7_surplus_machine_takes_its_timers_along() {
+fn surplus_machine_takes_its_timers_along() {
     let rt = Builder::new().worker_threads(1).build().unwrap();
     let (tx, rx) = mpsc::channel();
     // three threads of ours on one processor

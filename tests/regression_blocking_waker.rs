@@ -1,4 +1,6 @@
-//! a waker that blocks, run by a worker outside of a poll
+//! A waker that blocks its thread, called by a worker outside of any poll, gave the processor away
+//! while the worker went on with it: two owners.
+
 use gorust::runtime::Builder;
 use std::future::Future;
 use std::pin::Pin;
@@ -23,7 +25,7 @@ impl<F: Future> Future for Odd<F> {
     }
 }
 #[test]
-fn t11_a_waker_that_blocks() {
+fn a_waker_that_blocks() {
     let rt = Builder::new().worker_threads(3).build().unwrap();
     let count = Arc::new(AtomicU64::new(0));
     let mut all = Vec::new();
@@ -32,15 +34,21 @@ fn t11_a_waker_that_blocks() {
         all.push(rt.go(async move {
             for _ in 0..100 {
                 Odd(Box::pin(gorust::time::sleep(Duration::from_micros(200)))).await;
-                let set: Vec<_> = (0..10).map(|_| gorust::go(async { gorust::yield_now().await })).collect();
-                for h in set { h.await.unwrap(); }
+                let set: Vec<_> = (0..10)
+                    .map(|_| gorust::go(async { gorust::yield_now().await }))
+                    .collect();
+                for h in set {
+                    h.await.unwrap();
+                }
                 count.fetch_add(1, Ordering::Relaxed);
             }
         }));
     }
     let (tx, rx) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        for h in all { let _ = futures_lite::future::block_on(h); }
+        for h in all {
+            let _ = futures_lite::future::block_on(h);
+        }
         tx.send(()).unwrap();
     });
     let r = rx.recv_timeout(Duration::from_secs(20));
