@@ -1,6 +1,6 @@
 //! Faults that were found in the scheduler once, each with the test that showed it.
 
-use gorust::runtime::{Builder, Runtime};
+use gorust::runtime::Builder;
 use gorust::task::JoinSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
