@@ -1,15 +1,17 @@
-//! What hyper needs of a runtime: its traits on our streams, and an executor.
+//! What hyper needs of a runtime: its traits on our streams, an executor and a timer.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use ::hyper::rt::{self, ReadBufCursor};
 
 use crate::net::TcpStream;
 #[cfg(unix)]
 use crate::net::UnixStream;
+use crate::time::{self, Instant};
 
 macro_rules! read_and_write {
     ($stream:ty) => {
@@ -89,3 +91,62 @@ where
         drop(crate::go(future));
     }
 }
+
+/// Lets hyper's timeouts run on the current runtime's timers.
+///
+/// # Examples
+///
+/// ```
+/// use hyper::rt::Timer as _;
+/// use std::time::{Duration, Instant};
+///
+/// gorust::block_on(async {
+///     let start = Instant::now();
+///     gorust::io::hyper::Timer.sleep(Duration::from_millis(10)).await;
+///     assert!(start.elapsed() >= Duration::from_millis(10));
+/// });
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timer;
+
+impl rt::Timer for Timer {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn rt::Sleep>> {
+        Box::pin(Sleep(time::sleep(duration)))
+    }
+
+    fn sleep_until(&self, deadline: std::time::Instant) -> Pin<Box<dyn rt::Sleep>> {
+        Box::pin(Sleep(time::sleep_until(deadline)))
+    }
+
+    fn now(&self) -> std::time::Instant {
+        Instant::now().into()
+    }
+
+    fn reset(&self, sleep: &mut Pin<Box<dyn rt::Sleep>>, deadline: std::time::Instant) {
+        match sleep.as_mut().downcast_mut_pin::<Sleep>() {
+            Some(ours) => ours.get_pinned().reset(deadline),
+            None => *sleep = self.sleep_until(deadline),
+        }
+    }
+}
+
+/// Ours, under hyper's trait.
+struct Sleep(time::Sleep);
+
+impl Sleep {
+    fn get_pinned(self: Pin<&mut Self>) -> Pin<&mut time::Sleep> {
+        // SAFETY: the field is pinned whenever `self` is: nothing moves it out, there is no `Drop`,
+        // and `Sleep` is `Unpin` only if the field is.
+        unsafe { self.map_unchecked_mut(|sleep| &mut sleep.0) }
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.get_pinned().poll(cx)
+    }
+}
+
+impl rt::Sleep for Sleep {}

@@ -225,7 +225,8 @@ mod tests {
         assert_eq!(one(("127.0.0.1", 80)).to_string(), "127.0.0.1:80");
         assert_eq!(one((String::from("::1"), 80)).to_string(), "[::1]:80");
         assert_eq!(one((Ipv6Addr::LOCALHOST, 80)).to_string(), "[::1]:80");
-        assert_eq!(one(String::from("1.2.3.4:5")).to_string(), "1.2.3.4:5");
+        let name = String::from("1.2.3.4:5");
+        assert_eq!(one(&&name).to_string(), name);
     }
 
     #[test]

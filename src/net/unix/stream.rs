@@ -4,6 +4,7 @@ use std::io;
 use std::net::Shutdown;
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::net::methods::{
     raw_handles, read_methods, readable_methods, ready_methods, std_conversions, try_from_std,
@@ -11,6 +12,11 @@ use crate::net::methods::{
 };
 use crate::net::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf, sealed};
 use crate::reactor::polled::Polled;
+use crate::time;
+
+/// Between attempts to connect to a listener whose queue is full.
+const FIRST_PAUSE: Duration = Duration::from_micros(500);
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// A connection between two processes of one machine, or between two parts of one process.
 ///
@@ -36,7 +42,7 @@ pub struct UnixStream {
 }
 
 impl UnixStream {
-    /// Connects to the socket that listens at `path`.
+    /// Connects to the socket that listens at `path`, waiting while its queue is full.
     ///
     /// # Errors
     ///
@@ -70,8 +76,18 @@ impl UnixStream {
     ///
     /// Dropped before it is done, it gives the attempt up.
     pub async fn connect_addr(addr: &SocketAddr) -> io::Result<Self> {
-        // A Unix socket is connected, or refused, when the call returns.
-        Self::new(mio::net::UnixStream::connect_addr(addr)?)
+        let mut pause = FIRST_PAUSE;
+        loop {
+            // It is connected, or refused, when the call returns; or the listener's queue is full,
+            // and no event tells when there is room.
+            match mio::net::UnixStream::connect_addr(addr) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    time::sleep(pause).await;
+                    pause = (2 * pause).min(LONGEST_PAUSE);
+                }
+                result => return Self::new(result?),
+            }
+        }
     }
 
     /// Two streams, connected to each other.
