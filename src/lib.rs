@@ -85,7 +85,7 @@ pub mod units {
     /// The scheduler's parts.
     pub mod scheduler {
         pub use crate::scheduler::blocking::{Pool, Pushed};
-        pub use crate::scheduler::idle::{Acquired, Idle, Machine, Woken};
+        pub use crate::scheduler::idle::{Idle, Left, Machine, Sleeper, Woken};
         pub use crate::scheduler::injector::Injector;
         pub use crate::scheduler::parker::{Parker, Unparked};
         pub use crate::scheduler::queue::{CAPACITY, Entry, Ring};

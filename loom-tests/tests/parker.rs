@@ -74,7 +74,7 @@ fn two_wakers_against_park() {
                 sleeper.parker.park(None);
                 count += 1;
             }
-            wakers.map(|waker| waker.join().unwrap());
+            wakers.into_iter().for_each(|waker| waker.join().unwrap());
             out.saw(waits(count));
         });
 }
@@ -98,7 +98,7 @@ fn two_wakers_against_the_reactor() {
                 }
                 count += 1;
             }
-            wakers.map(|waker| waker.join().unwrap());
+            wakers.into_iter().for_each(|waker| waker.join().unwrap());
             out.saw(waits(count));
         });
 }

@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(one((String::from("::1"), 80)).to_string(), "[::1]:80");
         assert_eq!(one((Ipv6Addr::LOCALHOST, 80)).to_string(), "[::1]:80");
         let name = String::from("1.2.3.4:5");
-        assert_eq!(one(&&name).to_string(), name);
+        assert_eq!(one(&name).to_string(), name);
     }
 
     #[test]

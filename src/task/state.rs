@@ -323,6 +323,12 @@ impl State {
         }
     }
 
+    /// Wakes on account, for assertions in models.
+    #[cfg(gorust_loom)]
+    pub fn wake_count(&self) -> u64 {
+        wakes(self.0.load(Ordering::Relaxed))
+    }
+
     /// Takes a further reference.
     #[inline]
     pub fn retain(&self) {
