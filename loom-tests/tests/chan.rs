@@ -80,7 +80,8 @@ fn rendezvous() {
     Model::new("chan::rendezvous")
         .promise("sender and receiver meet, whoever comes first; the value is visible")
         .outcomes(&["receiver waited", "sender waited"])
-        .least_executions(20)
+        .least_executions(370)
+        .preemptions(3)
         .mutation(SETTLE)
         .mutation(PHASE)
         .mutation(Named("chan.trust_hint"))
@@ -106,7 +107,8 @@ fn bounded() {
     Model::new("chan::bounded")
         .promise("a full channel makes the sender wait until there is room; order is kept")
         .outcomes(&["sender waited", "sender went through"])
-        .least_executions(20)
+        .least_executions(90)
+        .preemptions(3)
         .mutation(Named("chan.no_refill"))
         .run(|out: &Outcomes| {
             let (tx, rx) = chan(1);
@@ -129,7 +131,8 @@ fn two_senders() {
     Model::new("chan::two_senders")
         .promise("each of two senders gets its value through, once")
         .outcomes(&["ab", "ba"])
-        .least_executions(40)
+        .least_executions(2500)
+        .preemptions(3)
         .mutation(Named("chan.trust_hint"))
         .run(|out: &Outcomes| {
             let (tx, rx) = chan(0);
@@ -152,7 +155,8 @@ fn close_against_recv() {
     Model::new("chan::close_against_recv")
         .promise("a receiver learns of the end, whether it waits already or not")
         .outcomes(&["waited", "found it closed"])
-        .least_executions(10)
+        .least_executions(70)
+        .preemptions(3)
         .mutation(Named("chan.trust_hint"))
         .run(|out: &Outcomes| {
             let (tx, rx) = chan(1);
@@ -169,7 +173,8 @@ fn close_against_send() {
     Model::new("chan::close_against_send")
         .promise("a sender gets its value back, whether it waits already or not")
         .outcomes(&["waited", "found it closed"])
-        .least_executions(10)
+        .least_executions(50)
+        .preemptions(3)
         .mutation(Named("chan.close_forgets_senders"))
         .run(|out: &Outcomes| {
             let (tx, rx) = chan(0);
@@ -186,7 +191,8 @@ fn close_against_try_send() {
     Model::new("chan::close_against_try_send")
         .promise("what was sent before the end is received before it, and after it nothing is sent")
         .outcomes(&["sent", "refused"])
-        .least_executions(4)
+        .least_executions(110)
+        .preemptions(3)
         .mutation(Named("chan.send_after_close"))
         .run(|out: &Outcomes| {
             let (tx, rx) = chan(1);
@@ -204,7 +210,8 @@ fn handed_and_dropped() {
     Model::new("chan::handed_and_dropped")
         .promise("a value in the hands of a dropped recv goes to the next receiver")
         .outcomes(&["to one that waits", "to one that comes"])
-        .least_executions(20)
+        .least_executions(120)
+        .preemptions(3)
         .mutation(Named("chan.keep_returned"))
         .run(|out: &Outcomes| {
             let (tx, rx) = chan(0);
@@ -227,7 +234,8 @@ fn recv_dropped_against_send() {
     Model::new("chan::recv_dropped_against_send")
         .promise("a recv that gives up as a value comes leaves the value in the channel")
         .outcomes(&["handed", "not handed"])
-        .least_executions(10)
+        .least_executions(30)
+        .preemptions(3)
         .mutation(Named("chan.leave_blindly"))
         .run(|out: &Outcomes| {
             let (tx, rx) = chan(0);
@@ -249,7 +257,8 @@ fn send_dropped_against_recv() {
     Model::new("chan::send_dropped_against_recv")
         .promise("a send that gives up has sent its value, or drops it, and no other")
         .outcomes(&["sent", "dropped"])
-        .least_executions(10)
+        .least_executions(30)
+        .preemptions(3)
         .mutation(Named("chan.leave_blindly"))
         .run(|out: &Outcomes| {
             let (tx, rx) = chan(0);
@@ -281,7 +290,8 @@ fn two_receivers_one_value() {
     Model::new("chan::two_receivers_one_value")
         .promise("one of two receivers gets the value, the other the end, after that")
         .outcomes(&["first", "second"])
-        .least_executions(40)
+        .least_executions(920)
+        .preemptions(3)
         .mutation(Named("chan.last_taker_sleeps"))
         .run(|out: &Outcomes| {
             let (tx, rx) = chan(1);
@@ -302,7 +312,8 @@ fn taken_against_close() {
     Model::new("chan::taken_against_close")
         .promise("the last value is taken as the channel closes: whoever waits learns of the end")
         .outcomes(&["waited", "found the end"])
-        .least_executions(20)
+        .least_executions(3200)
+        .preemptions(3)
         .mutation(Named("chan.last_taker_sleeps"))
         .run(|out: &Outcomes| {
             let (tx, rx) = chan(0);
@@ -327,7 +338,8 @@ fn none_is_the_end() {
     Model::new("chan::none_is_the_end")
         .promise("no receiver is told of the end while a value may still come back")
         .outcomes(&["waited", "found it"])
-        .least_executions(20)
+        .least_executions(180)
+        .preemptions(3)
         .mutation(Named("chan.none_early"))
         .run(|out: &Outcomes| {
             let (tx, rx) = chan(0);
@@ -348,7 +360,8 @@ fn dropped_stream_against_recv() {
     Model::new("chan::dropped_stream_against_recv")
         .promise("a stream that is dropped passes the wake-up for a value on")
         .outcomes(&["the stream was woken", "the stream had gone"])
-        .least_executions(20)
+        .least_executions(30)
+        .preemptions(3)
         .mutation(Named("chan.stream_keeps_wake"))
         .run(|out: &Outcomes| {
             let (tx, rx) = chan(0);
@@ -398,7 +411,8 @@ fn stream_against_recv() {
     Model::new("chan::stream_against_recv")
         .promise("a stream and a recv in one line get one value each")
         .outcomes(&["stream first", "recv first"])
-        .least_executions(40)
+        .least_executions(870)
+        .preemptions(3)
         .mutation(Named("chan.promise_uncounted"))
         .run(|out: &Outcomes| {
             let (tx, rx) = chan(2);
@@ -423,7 +437,8 @@ fn another_task_against_send() {
     Model::new("chan::another_task_against_send")
         .promise("a recv that moves to another task as a value comes wakes that task, or is ready")
         .outcomes(&["woken", "ready"])
-        .least_executions(10)
+        .least_executions(70)
+        .preemptions(3)
         .mutation(Named("list.renew_blindly"))
         .run(|out: &Outcomes| {
             let (tx, rx) = chan(0);
@@ -462,7 +477,8 @@ fn last_handles() {
     Model::new("chan::last_handles")
         .promise("of two senders that go at once, one is the last, after both have sent")
         .outcomes(&["12", "21"])
-        .least_executions(20)
+        .least_executions(2400)
+        .preemptions(3)
         .mutation(Named("chan.count_in_two_steps"))
         .run(|out: &Outcomes| {
             let (tx, rx) = chan(2);
@@ -487,7 +503,8 @@ fn upgrade_against_last_sender() {
     Model::new("chan::upgrade_against_last_sender")
         .promise("a weak sender becomes a sender of an open channel, or none")
         .outcomes(&["upgraded", "gone"])
-        .least_executions(4)
+        .least_executions(30)
+        .preemptions(3)
         .mutation(Named("chan.upgrade_blindly"))
         .run(|out: &Outcomes| {
             let (tx, rx) = chan(1);
@@ -512,7 +529,7 @@ fn blocked_thread() {
     Model::new("chan::blocked_thread")
         .promise("a blocked thread polls again after a wake-up, and sees what came before that")
         .outcomes(&["at once", "after one", "after both"])
-        .least_executions(40)
+        .least_executions(720)
         .mutation(Weaken {
             file: BLOCKING,
             snippet: "self.woken.swap(true, Ordering::Release)",

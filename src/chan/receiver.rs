@@ -100,7 +100,7 @@ impl<T> Receiver<T> {
     /// [`recv`](Receiver::recv), blocking the thread. For plain threads: goroutines use `recv`.
     ///
     /// # Examples
-    /// See [`Sender::send_blocking`].
+    /// See [`Sender::send_blocking`](super::Sender::send_blocking).
     pub fn recv_blocking(&self) -> Option<T> {
         match self.try_recv() {
             Ok(value) => Some(value),
@@ -126,7 +126,7 @@ impl<T> Receiver<T> {
     /// received; senders that wait get their values back. Returns `true` if this call closed it.
     ///
     /// # Examples
-    /// See [`Sender::close`].
+    /// See [`Sender::close`](super::Sender::close).
     pub fn close(&self) -> bool {
         self.core.close()
     }

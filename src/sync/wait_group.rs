@@ -210,6 +210,9 @@ impl Shared {
             }
             let first = line.pop_front();
             wakers.extend(first.and_then(|first| first.settle(Phase::Released)));
+            if mutated!("wait_group.lets_one_go") {
+                break;
+            }
         }
         drop(line);
         wakers.wake_all();
@@ -251,7 +254,11 @@ impl Shared {
     fn get_in_line(&self, waiter: Pin<&Waiter>, cx: &Context<'_>) -> bool {
         let waker = cx.waker().clone();
         let mut line = self.line.lock();
-        match self.is_over() {
+        let over = match mutated!("wait_group.trust_first_look") {
+            true => Err(0),
+            false => self.is_over(),
+        };
+        match over {
             // Whoever ends this round comes for the lock after us, or we would have seen it.
             Err(round) => {
                 // SAFETY: idle, so ours; pinned, and `leave` takes it off.

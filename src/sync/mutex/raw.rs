@@ -378,7 +378,9 @@ impl RawMutex {
         }
         drop(line);
         turn.waiter.set_phase(Phase::Finished);
-        self.word.fetch_and(FLAGS & !WOKEN, Ordering::Relaxed);
+        if !mutated!("mutex.keep_flag") {
+            self.word.fetch_and(FLAGS & !WOKEN, Ordering::Relaxed);
+        }
         if !mutated!("mutex.keep_wake") {
             self.wake_first();
         }
