@@ -118,15 +118,21 @@ impl Worker {
     pub(crate) fn run(&mut self, root: &dyn Root) -> bool {
         current::set_machine(&self.machine);
         let _rooted = current::Rooted::new(root);
+        // So many goroutines go before the root future, which went to the back of the queue.
+        let mut ahead = 0;
         loop {
             if current::processor().is_none() {
                 // At the beginning, or lost to another machine while a poll blocked this thread.
                 current::set_processor(self.scheduler.take_processor());
             }
-            if root.is_woken() {
+            if ahead == 0 && root.is_woken() {
                 // Whoever relies on our search must not wait for that poll, which may be long.
                 self.stop_searching();
                 root.poll();
+                if root.is_woken() {
+                    // By itself: it yields, or has no budget left.
+                    ahead = self.queued();
+                }
             }
             // Also if a goroutine that blocked this thread polled it (`poll_root_of_this_thread`).
             if root.is_done() {
@@ -140,18 +146,33 @@ impl Worker {
             let slept = match current::processor() {
                 Some(processor) => match (self.find(processor), current::processor()) {
                     (Some(entry), now) => {
+                        ahead = ahead.saturating_sub(1);
                         self.run_one(now.unwrap_or(processor), entry);
                         continue;
                     }
-                    (None, Some(processor)) => self.park(Some(processor), root),
-                    (None, None) => continue, // a waker blocked this thread
+                    (None, Some(processor)) if !root.is_woken() => self.park(Some(processor), root),
+                    (None, _) => {
+                        // The root future is next, or a waker blocked this thread.
+                        ahead = 0;
+                        continue;
+                    }
                 },
                 None => self.park(None, root),
             };
+            ahead = 0;
             if slept == Slept::Leave {
                 return false;
             }
         }
+    }
+
+    /// How many goroutines wait for this thread: what it has, and its share of the injector.
+    fn queued(&self) -> usize {
+        current::processor().map_or(0, |processor| {
+            processor.ring.len()
+                + usize::from(!processor.runnext.is_empty())
+                + self.share_of_injected()
+        })
     }
 
     /// Gives up the processor, if there still is one.
@@ -257,9 +278,13 @@ impl Worker {
     }
 
     fn take_injected(&mut self, processor: &'static Processor) -> Option<Entry> {
+        let share = self.share_of_injected();
+        self.take_injected_up_to(processor, share)
+    }
+
+    fn share_of_injected(&self) -> usize {
         let waiting = self.scheduler.injector.len();
-        let share = waiting / self.scheduler.processors.len() + 1;
-        self.take_injected_up_to(processor, share.min(INJECTOR_BATCH))
+        (waiting / self.scheduler.processors.len() + 1).min(INJECTOR_BATCH)
     }
 
     /// Takes up to `limit`: the first to run, the others to the ring.
