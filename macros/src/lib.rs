@@ -16,7 +16,7 @@
 //! function around it, which is what `main` must know (see `gorust::entry`).
 //!
 //! No parser library: what is between the attribute and the body is a handful of tokens
-//! ([`function`], [`options`]), and the body is never looked into.
+//! (`function`, `options`), and the body is never looked into.
 
 // `proc_macro` cannot be used outside a macro, so unit tests put its look-alike in its place.
 #[cfg(not(test))]
