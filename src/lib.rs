@@ -82,11 +82,12 @@ pub mod units {
     /// The scheduler's parts.
     pub mod scheduler {
         pub use crate::scheduler::blocking::{Pool, Pushed};
-        pub use crate::scheduler::idle::{Acquired, Idle, Machine, Woken};
+        pub use crate::scheduler::idle::{Idle, Left, Machine, Sleeper, Woken};
         pub use crate::scheduler::injector::Injector;
         pub use crate::scheduler::parker::{Parker, Unparked};
         pub use crate::scheduler::queue::{CAPACITY, Entry, Ring};
         pub use crate::scheduler::runnext::RunNext;
+        pub use crate::scheduler::sleep::{Polled, Sleep, Slept, Surroundings};
     }
     /// Whether a descriptor's direction is ready, and who waits for it.
     pub mod reactor {

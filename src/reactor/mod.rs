@@ -188,14 +188,6 @@ impl Reactor {
         })
     }
 
-    /// Makes the caller the poller as soon as nobody is.
-    pub(crate) fn poller(&self) -> Poller<'_> {
-        Poller {
-            selector: self.selector.lock(),
-            reactor: self,
-        }
-    }
-
     /// Makes the poll that is blocking return, or else the next one.
     ///
     /// It costs a system call, so call it only when somebody is known to block.

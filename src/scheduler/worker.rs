@@ -4,13 +4,14 @@ use std::sync::Arc as StdArc;
 use std::time::{Duration, Instant};
 
 use super::idle::{Left, Machine, Sleeper};
+use super::parker::Parker;
 use super::processor::{Counters, Processor};
 use super::queue::Entry;
+use super::sleep::{Polled, Sleep, Slept, Surroundings, wait_until};
 use super::{Lease, Scheduler, current};
 use crate::primitive::Arc;
 use crate::primitive::atomic::{Ordering, fence};
 use crate::primitive::thread::spin_loop;
-use crate::reactor::Poller;
 use crate::task::cell::Why;
 use crate::task::{Runnable, Turn};
 use crate::timer::clock;
@@ -51,14 +52,6 @@ impl Root for NoRoot {
     }
 }
 
-/// Whether a machine goes on after it slept.
-#[derive(PartialEq, Eq)]
-enum Slept {
-    GoOn,
-    /// It is one too many.
-    Leave,
-}
-
 /// See the module.
 pub(crate) struct Worker {
     scheduler: &'static Scheduler,
@@ -71,11 +64,6 @@ pub(crate) struct Worker {
     random: u32,
     batch: WakeBatch,
     busy_since: Instant,
-}
-
-/// How long to wait for `tick`; `None` for ever.
-fn wait_until(tick: u64) -> Option<Duration> {
-    (tick != clock::NEVER).then(|| clock::until(tick))
 }
 
 impl Worker {
@@ -119,7 +107,7 @@ impl Worker {
                 self.leave();
                 return false;
             }
-            let slept = match current::processor() {
+            let goes_on = match current::processor() {
                 Some(processor) => match self.find(processor) {
                     Some(entry) => {
                         self.run_one(processor, entry);
@@ -136,7 +124,7 @@ impl Worker {
                     None => self.park(None, root),
                 },
             };
-            if slept == Slept::Leave {
+            if !goes_on {
                 return false;
             }
         }
@@ -350,8 +338,8 @@ impl Worker {
         }
     }
 
-    /// Gives `processor` to the idle ones and sleeps.
-    fn park(&mut self, processor: Option<&'static Processor>, root: &dyn Root) -> Slept {
+    /// Gives `processor` to the idle ones and sleeps. `false`: this thread is one too many.
+    fn park(&mut self, processor: Option<&'static Processor>, root: &dyn Root) -> bool {
         let deadline = processor.map_or(clock::NEVER, |processor| {
             processor.counters.add_busy(self.busy_since.elapsed());
             Counters::add(&processor.counters.parks, 1);
@@ -371,50 +359,26 @@ impl Worker {
             self.scheduler.wake_one();
         }
         let surplus = self.is_ours && !has_timers && asleep > self.scheduler.processors.len();
-        let slept = self.sleep(deadline, surplus, root);
+        let sleep = Sleep {
+            idle,
+            machine: &self.machine,
+            deadline,
+            gives_up: surplus.then(|| Instant::now() + SURPLUS_LIFE),
+        };
+        let slept = sleep.run(&mut Around {
+            scheduler: self.scheduler,
+            batch: &mut self.batch,
+            root,
+        });
         self.busy_since = Instant::now();
+        let Slept::Left(left) = slept else {
+            return false;
+        };
+        self.go_on_with(left);
         super::sysmon::nudge();
-        slept
-    }
-
-    /// Sleeps until there is a reason to go on.
-    fn sleep(&mut self, mut deadline: u64, surplus: bool, root: &dyn Root) -> Slept {
-        let gives_up = surplus.then(|| Instant::now() + SURPLUS_LIFE);
-        loop {
-            if self.take_assigned() {
-                return Slept::GoOn;
-            }
-            let idle = &self.scheduler.idle;
-            if root.is_woken() || self.scheduler.is_closing() {
-                let left = idle.leave(&self.machine);
-                self.go_on_with(left);
-                return Slept::GoOn;
-            }
-            if deadline != clock::NEVER && deadline <= clock::now() {
-                // The processor's timers are ours to fire, unless it is somebody else's by now.
-                if let Some(left) = idle.leave_with_own(&self.machine) {
-                    self.go_on_with(left);
-                    return Slept::GoOn;
-                }
-                deadline = clock::NEVER;
-            }
-            if idle.begin_polling(&self.machine) {
-                // First the place, then the reactor: whoever holds that now does not wait in it, or
-                // is being interrupted. The other way round, a machine that finds it held for a
-                // moment by one that may not wait in it would park, and nobody would poll.
-                let poller = self.scheduler.reactor.poller();
-                if self.wait_in_reactor(poller, deadline) {
-                    return Slept::GoOn;
-                }
-            } else {
-                self.wait_on_parker(deadline, gives_up);
-            }
-            if gives_up.is_some_and(|at| Instant::now() >= at)
-                && self.scheduler.idle.retire(&self.machine)
-            {
-                return Slept::Leave;
-            }
-        }
+        // With a processor they go to its ring, and `run_one` wakes at most one thief for them.
+        self.batch.wake_all();
+        true
     }
 
     /// Goes on with what it left the idle ones with.
@@ -428,40 +392,6 @@ impl Worker {
         }
     }
 
-    /// Waits as the poller. `true`: something has happened, and the machine is awake.
-    fn wait_in_reactor(&mut self, mut poller: Poller<'static>, deadline: u64) -> bool {
-        if self.machine.parker.begin_reactor() {
-            // Between publishing that we wait and the look at the deadline; partner:
-            // `earliest_timer_changed`.
-            fence(Ordering::SeqCst);
-            let earliest = deadline.min(self.scheduler.shared_timers.next_deadline());
-            if let Err(error) = poller.poll(wait_until(earliest), &mut self.batch) {
-                super::report(format_args!("the reactor failed: {error}"));
-            }
-            self.machine.parker.end_reactor();
-        }
-        drop(poller);
-        Scheduler::fire_due(&self.scheduler.shared_timers, &mut self.batch);
-        if self.batch.is_empty() {
-            self.scheduler.idle.end_polling(&self.machine);
-            return false;
-        }
-        let left = self.scheduler.idle.leave(&self.machine);
-        self.go_on_with(left);
-        // With a processor they go to its ring, and `run_one` wakes at most one thief for them.
-        self.batch.wake_all();
-        true
-    }
-
-    fn wait_on_parker(&mut self, deadline: u64, gives_up: Option<Instant>) {
-        let until_end = gives_up.map(|at| at.saturating_duration_since(Instant::now()));
-        let limit = match (wait_until(deadline), until_end) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
-        self.machine.parker.park(limit);
-    }
-
     fn take_assigned(&mut self) -> bool {
         let Some(processor) = self.machine.take_assigned() else {
             return false;
@@ -469,5 +399,41 @@ impl Worker {
         current::set_processor(Some(processor));
         self.searching = true;
         true
+    }
+}
+
+/// What a worker minds while it sleeps.
+struct Around<'a> {
+    scheduler: &'static Scheduler,
+    batch: &'a mut WakeBatch,
+    root: &'a dyn Root,
+}
+
+impl Surroundings for Around<'_> {
+    fn is_called(&self) -> bool {
+        self.root.is_woken() || self.scheduler.is_closing()
+    }
+
+    fn poll(&mut self, parker: &Parker, deadline: u64) -> Polled {
+        let Some(mut poller) = self.scheduler.reactor.try_poller() else {
+            return Polled::Busy;
+        };
+        if parker.begin_reactor() {
+            // Between publishing that we wait and the look at the deadline; partner:
+            // `earliest_timer_changed`.
+            fence(Ordering::SeqCst);
+            let earliest = deadline.min(self.scheduler.shared_timers.next_deadline());
+            if let Err(error) = poller.poll(wait_until(earliest), self.batch) {
+                super::report(format_args!("the reactor failed: {error}"));
+            }
+            parker.end_reactor();
+        }
+        drop(poller);
+        Scheduler::fire_due(&self.scheduler.shared_timers, self.batch);
+        if self.batch.is_empty() {
+            Polled::Nothing
+        } else {
+            Polled::Events
+        }
     }
 }
