@@ -90,6 +90,7 @@ pub mod units {
         pub use crate::scheduler::parker::{Parker, Unparked};
         pub use crate::scheduler::queue::{CAPACITY, Entry, Ring};
         pub use crate::scheduler::runnext::RunNext;
+        pub use crate::scheduler::sleep::{Polled, Sleep, Slept, Surroundings};
     }
     /// Whether a descriptor's direction is ready, and who waits for it.
     pub mod reactor {

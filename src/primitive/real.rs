@@ -35,7 +35,7 @@ pub mod heap {
 /// Threads, parking, spinning.
 pub mod thread {
     pub use std::hint::spin_loop;
-    pub use std::thread::{Thread, current, park, park_timeout};
+    pub use std::thread::{Thread, current, park, park_timeout, yield_now};
 }
 
 /// `std::cell::UnsafeCell` behind closures, as loom's checker needs it.

@@ -54,11 +54,13 @@ impl<P> Machine<P> {
         }
     }
 
+    /// Whether the machine has been woken for a processor. Owner only.
+    pub fn is_assigned(&self) -> bool {
+        !self.assigned.load(Ordering::Relaxed).is_null()
+    }
+
     /// The processor that the machine was woken for. Owner only.
     pub fn take_assigned(&self) -> Option<&'static P> {
-        if self.assigned.load(Ordering::Relaxed).is_null() {
-            return None;
-        }
         // Acquire: what the last holder did with the processor is seen (partner: `assign`).
         let processor = self.assigned.swap(ptr::null_mut(), Ordering::Acquire);
         // SAFETY: only `assign` writes it, from a `&'static P`.
@@ -156,6 +158,7 @@ impl<P> Set<P> {
         let owner = self.sleepers.iter().rposition(|s| s.processor.is_some());
         let sleeper = match owner.or(last) {
             Some(index) => Some(self.sleepers.remove(index)),
+            None if mutated!("idle.forgets_the_poller") => None,
             None => self.poller.take(),
         };
         let (own, machine) = sleeper.map_or((None, None), |s| (s.processor, Some(s.machine)));
@@ -165,9 +168,10 @@ impl<P> Set<P> {
 
     /// Takes out a machine that waits for no timers, for a processor that is not here.
     fn take_free(&mut self) -> Option<Arc<Machine<P>>> {
-        let sleeper = match self.sleepers.iter().rposition(Sleeper::is_free) {
+        let suits = |s: &Sleeper<P>| s.is_free() || mutated!("idle.hands_over_to_anybody");
+        let sleeper = match self.sleepers.iter().rposition(suits) {
             Some(index) => self.sleepers.remove(index),
-            None => self.poller.take_if(|poller| poller.is_free())?,
+            None => self.poller.take_if(|poller| suits(poller))?,
         };
         self.spare.extend(sleeper.processor);
         Some(sleeper.machine)
@@ -246,6 +250,9 @@ impl<P: 'static> Idle<P> {
         let Some(sleeper) = set.remove(machine) else {
             return Left::Assigned;
         };
+        if mutated!("idle.leaves_processor_behind") {
+            return Left::Nothing;
+        }
         match sleeper.processor.or_else(|| set.take_processor()) {
             Some(processor) => {
                 self.word.fetch_sub(IDLE, Ordering::Relaxed);
@@ -274,10 +281,13 @@ impl<P: 'static> Idle<P> {
     }
 
     /// Takes out `machine`, which waits for no timers, for good. `false`: it has been assigned a
-    /// processor.
+    /// processor, or nobody else is the poller, which it may have been a moment ago.
     #[must_use]
     pub fn retire(&self, machine: &Arc<Machine<P>>) -> bool {
         let mut set = self.set.lock();
+        if set.poller.is_none() {
+            return false;
+        }
         let Some(sleeper) = set.remove(machine) else {
             return false;
         };
@@ -325,7 +335,8 @@ impl<P: 'static> Idle<P> {
     /// Gives some sleeping machine an idle processor, if nobody searches.
     pub fn wake_one(&self) -> Woken<P> {
         let mut set = self.set.lock();
-        if searching(self.word.load(Ordering::Relaxed)) > 0 || self.processors() == 0 {
+        let somebody_searches = searching(self.word.load(Ordering::Relaxed)) > 0;
+        if self.processors() == 0 || somebody_searches && !mutated!("idle.wakes_despite_searcher") {
             return Woken::Nobody;
         }
         let Some((processor, machine)) = set.take_pair() else {
@@ -373,7 +384,9 @@ impl<P: 'static> Idle<P> {
     pub fn unpark_all(&self) -> bool {
         let machines: Vec<_> = {
             let set = self.set.lock();
-            let sleepers = set.sleepers.iter().chain(&set.poller);
+            let poller =
+                (set.poller.as_ref()).filter(|_| !mutated!("idle.closes_without_the_poller"));
+            let sleepers = set.sleepers.iter().chain(poller);
             sleepers.map(|sleeper| sleeper.machine.clone()).collect()
         };
         machines
@@ -381,20 +394,6 @@ impl<P: 'static> Idle<P> {
             .filter(|machine| machine.parker.unpark() == Unparked::InterruptReactor)
             .count()
             > 0
-    }
-
-    /// Makes one sleeping machine look around if nobody waits in the reactor; `true`: it does by now,
-    /// and the reactor has to be interrupted.
-    #[must_use]
-    pub fn fill_pollers_place(&self) -> bool {
-        let machine = {
-            let set = self.set.lock();
-            if set.poller.is_some() {
-                return false;
-            }
-            set.sleepers.last().map(|sleeper| sleeper.machine.clone())
-        };
-        machine.is_some_and(|machine| machine.parker.unpark() == Unparked::InterruptReactor)
     }
 
     /// Begins to search, unless `limit` do already.

@@ -5,7 +5,7 @@
 //! - [`processor`]: a P with its ring ([`queue`]), [`runnext`], timers and live goroutines;
 //! - [`worker`]: an M at work: find a goroutine, run it, park;
 //! - [`injector`]: the global queue;
-//! - [`idle`], [`parker`]: who sleeps, and how one wakes as few of them as possible;
+//! - [`idle`], [`parker`], [`sleep`]: who sleeps, and how one wakes as few of them as possible;
 //! - [`sysmon`]: the thread that watches;
 //! - [`blocking`]: the pool for blocking calls;
 //! - [`depot`]: schedulers are never freed, since wakers may outlive their runtime: a runtime holds
@@ -22,6 +22,7 @@ pub(crate) mod processor;
 pub(crate) mod queue;
 pub(crate) mod runnext;
 pub(crate) mod shutdown;
+pub(crate) mod sleep;
 mod sysmon;
 pub(crate) mod threads;
 pub(crate) mod worker;

@@ -187,9 +187,4 @@ fn poll_forgotten_reactor(scheduler: &'static Scheduler, batch: &mut WakeBatch) 
     if let Err(error) = poller.poll(Some(Duration::ZERO), batch) {
         report(format_args!("the reactor failed: {error}"));
     }
-    drop(poller);
-    // A machine that wanted to wait in the reactor meanwhile may have found us there.
-    if scheduler.idle.fill_pollers_place() {
-        scheduler.reactor.interrupt();
-    }
 }

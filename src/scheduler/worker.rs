@@ -4,13 +4,14 @@ use std::sync::Arc as StdArc;
 use std::time::{Duration, Instant};
 
 use super::idle::{Left, Machine, Sleeper};
+use super::parker::Parker;
 use super::processor::{Counters, Processor};
 use super::queue::Entry;
+use super::sleep::{Polled, SURPLUS_LIFE, Sleep, Slept, Surroundings, wait_until};
 use super::{Lease, Scheduler, current};
 use crate::primitive::Arc;
 use crate::primitive::atomic::{Ordering, fence};
 use crate::primitive::thread::spin_loop;
-use crate::reactor::Poller;
 use crate::task::cell::Why;
 use crate::task::{Runnable, Turn};
 use crate::timer::clock;
@@ -26,10 +27,6 @@ const INJECTOR_BATCH: usize = super::queue::CAPACITY / 2;
 const SEARCH_ROUNDS: u32 = 4;
 /// A victim that has not moved for so long is stuck, and loses its `runnext`.
 const STUCK_AFTER: Duration = Duration::from_micros(50);
-/// How long to wait for a reactor that somebody looks into.
-const REACTOR_BUSY: Duration = Duration::from_micros(100);
-/// A thread that is one too many ends after so long without work.
-const SURPLUS_LIFE: Duration = Duration::from_secs(10);
 
 pub(crate) type PMachine = Machine<Processor>;
 
@@ -62,14 +59,6 @@ impl Root for NoRoot {
     }
 }
 
-/// Whether a machine goes on after it slept.
-#[derive(PartialEq, Eq)]
-enum Slept {
-    GoOn,
-    /// It is one too many.
-    Leave,
-}
-
 /// See the module.
 pub(crate) struct Worker {
     scheduler: &'static Scheduler,
@@ -82,11 +71,6 @@ pub(crate) struct Worker {
     random: u32,
     batch: WakeBatch,
     busy_since: Instant,
-}
-
-/// How long to wait for `tick`; `None` for ever.
-fn wait_until(tick: u64) -> Option<Duration> {
-    (tick != clock::NEVER).then(|| clock::until(tick))
 }
 
 impl Worker {
@@ -143,7 +127,7 @@ impl Worker {
                 self.leave();
                 return false;
             }
-            let slept = match current::processor() {
+            let goes_on = match current::processor() {
                 Some(processor) => match (self.find(processor), current::processor()) {
                     (Some(entry), now) => {
                         ahead = ahead.saturating_sub(1);
@@ -160,7 +144,7 @@ impl Worker {
                 None => self.park(None, root),
             };
             ahead = 0;
-            if slept == Slept::Leave {
+            if !goes_on {
                 return false;
             }
         }
@@ -392,8 +376,8 @@ impl Worker {
         }
     }
 
-    /// Gives `processor` to the idle ones and sleeps.
-    fn park(&mut self, processor: Option<&'static Processor>, root: &dyn Root) -> Slept {
+    /// Gives `processor` to the idle ones and sleeps. `false`: this thread is one too many.
+    fn park(&mut self, processor: Option<&'static Processor>, root: &dyn Root) -> bool {
         let deadline = processor.map_or(clock::NEVER, |processor| {
             processor.counters.add_busy(self.busy_since.elapsed());
             Counters::add(&processor.counters.parks, 1);
@@ -413,56 +397,26 @@ impl Worker {
             self.scheduler.wake_one();
         }
         let surplus = self.is_ours && !has_timers && asleep > self.scheduler.processors.len();
-        let slept = self.sleep(deadline, surplus, root);
+        let sleep = Sleep {
+            idle,
+            machine: &self.machine,
+            deadline,
+            gives_up: surplus.then(|| Instant::now() + SURPLUS_LIFE),
+        };
+        let slept = sleep.run(&mut Around {
+            scheduler: self.scheduler,
+            batch: &mut self.batch,
+            root,
+        });
         self.busy_since = Instant::now();
+        let Slept::Left(left) = slept else {
+            return false;
+        };
+        self.go_on_with(left);
         super::sysmon::nudge();
-        slept
-    }
-
-    /// Sleeps until there is a reason to go on.
-    fn sleep(&mut self, mut deadline: u64, surplus: bool, root: &dyn Root) -> Slept {
-        let gives_up = surplus.then(|| Instant::now() + SURPLUS_LIFE);
-        loop {
-            if self.take_assigned() {
-                return Slept::GoOn;
-            }
-            let idle = &self.scheduler.idle;
-            if root.is_woken() || self.scheduler.is_closing() {
-                let left = idle.leave(&self.machine);
-                self.go_on_with(left);
-                return Slept::GoOn;
-            }
-            if deadline != clock::NEVER && deadline <= clock::now() {
-                // The processor's timers are ours to fire, unless it is somebody else's by now.
-                if let Some(left) = idle.leave_with_own(&self.machine) {
-                    self.go_on_with(left);
-                    return Slept::GoOn;
-                }
-                deadline = clock::NEVER;
-            }
-            if !idle.begin_polling(&self.machine) {
-                self.wait_on_parker(deadline, gives_up);
-            } else if let Some(poller) = self.scheduler.reactor.try_poller() {
-                if self.wait_in_reactor(poller, deadline) {
-                    return Slept::GoOn;
-                }
-            } else {
-                // Somebody looks into it, or leaves it, at this moment. Waiting for the lock would
-                // not do: the place may be taken from us meanwhile, and the next one to take it be
-                // quicker to the lock, and sleep. Nor would parking for good: nobody would poll.
-                idle.end_polling(&self.machine);
-                self.machine.parker.park(Some(REACTOR_BUSY));
-            }
-            if gives_up.is_some_and(|at| Instant::now() >= at)
-                && self.scheduler.idle.retire(&self.machine)
-            {
-                // It may have been the poller until now, or the one that was to become it.
-                if self.scheduler.idle.fill_pollers_place() {
-                    self.scheduler.reactor.interrupt();
-                }
-                return Slept::Leave;
-            }
-        }
+        // With a processor they go to its ring, and `run_one` wakes at most one thief for them.
+        self.wake_batch();
+        true
     }
 
     /// Goes on with what it left the idle ones with.
@@ -474,40 +428,6 @@ impl Worker {
             }
             Left::Nothing => {}
         }
-    }
-
-    /// Waits as the poller. `true`: something has happened, and the machine is awake.
-    fn wait_in_reactor(&mut self, mut poller: Poller<'static>, deadline: u64) -> bool {
-        if self.machine.parker.begin_reactor() {
-            // Between publishing that we wait and the look at the deadline; partner:
-            // `earliest_timer_changed`.
-            fence(Ordering::SeqCst);
-            let earliest = deadline.min(self.scheduler.shared_timers.next_deadline());
-            if let Err(error) = poller.poll(wait_until(earliest), &mut self.batch) {
-                super::report(format_args!("the reactor failed: {error}"));
-            }
-            self.machine.parker.end_reactor();
-        }
-        drop(poller);
-        Scheduler::fire_due(&self.scheduler.shared_timers, &mut self.batch);
-        if self.batch.is_empty() {
-            self.scheduler.idle.end_polling(&self.machine);
-            return false;
-        }
-        let left = self.scheduler.idle.leave(&self.machine);
-        self.go_on_with(left);
-        // With a processor they go to its ring, and `run_one` wakes at most one thief for them.
-        self.wake_batch();
-        true
-    }
-
-    fn wait_on_parker(&mut self, deadline: u64, gives_up: Option<Instant>) {
-        let until_end = gives_up.map(|at| at.saturating_duration_since(Instant::now()));
-        let limit = match (wait_until(deadline), until_end) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
-        self.machine.parker.park(limit);
     }
 
     fn take_assigned(&mut self) -> bool {
@@ -526,4 +446,40 @@ impl Worker {
 /// was polled.
 pub(crate) fn poll_root_of_this_thread() -> bool {
     current::with_root(|root| root.is_woken() && root.poll_from_within()).unwrap_or(false)
+}
+
+/// What a worker minds while it sleeps.
+struct Around<'a> {
+    scheduler: &'static Scheduler,
+    batch: &'a mut WakeBatch,
+    root: &'a dyn Root,
+}
+
+impl Surroundings for Around<'_> {
+    fn is_called(&self) -> bool {
+        self.root.is_woken() || self.scheduler.is_closing()
+    }
+
+    fn poll(&mut self, parker: &Parker, deadline: u64) -> Polled {
+        let Some(mut poller) = self.scheduler.reactor.try_poller() else {
+            return Polled::Busy;
+        };
+        if parker.begin_reactor() {
+            // Between publishing that we wait and the look at the deadline; partner:
+            // `earliest_timer_changed`.
+            fence(Ordering::SeqCst);
+            let earliest = deadline.min(self.scheduler.shared_timers.next_deadline());
+            if let Err(error) = poller.poll(wait_until(earliest), self.batch) {
+                super::report(format_args!("the reactor failed: {error}"));
+            }
+            parker.end_reactor();
+        }
+        drop(poller);
+        Scheduler::fire_due(&self.scheduler.shared_timers, self.batch);
+        if self.batch.is_empty() {
+            Polled::Nothing
+        } else {
+            Polled::Events
+        }
+    }
 }

@@ -9,11 +9,12 @@ use std::sync::{Arc as StdArc, Mutex as StdMutex};
 use std::task::{Wake, Waker};
 
 use gorust::task::JoinHandle;
+use gorust::units::atomic::AtomicBool;
 use gorust::units::scheduler::{Entry, Injector};
 use gorust::units::task::{
     Header, Home, OwnedList, Panicked, Runnable, Turn, Why, allocate, next_id,
 };
-use gorust::units::{Condvar, Mutex, UnsafeCell};
+use gorust::units::{Condvar, Mutex, UnsafeCell, mutate};
 use loom::alloc::Track;
 use loom::thread::ThreadId;
 
@@ -174,30 +175,76 @@ impl Wake for Bell {
     }
 }
 
-/// Stands for the reactor: a wait that ends with an interrupt, now or before.
+/// Stands for the reactor: one may wait in it, until it is interrupted or an event comes, now or
+/// before.
 pub struct Reactor {
-    interrupted: Mutex<bool>,
+    /// No mutex: loom does not explore how a `try_lock` fails.
+    is_held: AtomicBool,
+    pending: Mutex<Pending>,
     changed: Condvar,
+}
+
+#[derive(Default)]
+struct Pending {
+    interrupt: bool,
+    event: bool,
+}
+
+pub struct Held<'a>(&'a Reactor);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.is_held.store(false, Ordering::Release);
+    }
 }
 
 impl Reactor {
     pub fn new() -> Reactor {
         Reactor {
-            interrupted: Mutex::new(false),
+            is_held: AtomicBool::new(false),
+            pending: Mutex::new(Pending::default()),
             changed: Condvar::new(),
         }
     }
 
-    pub fn wait(&self) {
-        let mut interrupted = self.interrupted.lock();
-        while !*interrupted {
-            interrupted = self.changed.wait(interrupted);
+    /// The right to wait in it, unless somebody has it.
+    pub fn try_hold(&self) -> Option<Held<'_>> {
+        let take = || {
+            self.is_held
+                .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
+        };
+        while take().is_err() {
+            if !mutate::is_active("reactor.is_waited_for") {
+                return None;
+            }
+            loom::thread::yield_now();
         }
-        *interrupted = false;
+        Some(Held(self))
+    }
+
+    pub fn wait(&self) {
+        let mut pending = self.pending.lock();
+        while !pending.interrupt && !pending.event {
+            pending = self.changed.wait(pending);
+        }
+        pending.interrupt = false;
     }
 
     pub fn interrupt(&self) {
-        *self.interrupted.lock() = true;
-        self.changed.notify_one();
+        self.pending.lock().interrupt = true;
+        self.changed.notify_all();
+    }
+
+    pub fn send_event(&self) {
+        self.pending.lock().event = true;
+        self.changed.notify_all();
+    }
+
+    pub fn has_event(&self) -> bool {
+        self.pending.lock().event
+    }
+
+    pub fn take_event(&self) -> bool {
+        std::mem::take(&mut self.pending.lock().event)
     }
 }
