@@ -104,6 +104,7 @@ impl<S: Source> Polled<S> {
     }
 
     /// [`Self::poll_io`] with exclusive use of the descriptor.
+    #[cfg(unix)]
     pub(crate) fn poll_io_mut<T>(
         &mut self,
         cx: &mut Context<'_>,

@@ -55,9 +55,9 @@ fn ten_thousand_connections_at_once() {
         common::say("skipped: the limit of open descriptors cannot be raised that far");
         return;
     }
-    if common::is_child() {
-        let addr = std::env::var(SERVER).unwrap().parse().unwrap();
-        block_on(ten_thousand_clients(addr));
+    // Not `is_child`, which allows a minute: where the machine is busy this takes longer.
+    if let Ok(addr) = std::env::var(SERVER) {
+        block_on(ten_thousand_clients(addr.parse().unwrap()));
         return;
     }
     block_on(async {

@@ -215,7 +215,7 @@ fn a_cancelled_read_takes_nothing() {
         let mut cancelled = 0;
         while got.len() < 200 {
             let mut buf = [0; 16];
-            let limit = Duration::from_micros(got.len() as u64 % 5 * 100);
+            let limit = Duration::from_micros(20 + got.len() as u64 % 5 * 100);
             match time::timeout(limit, server.read(&mut buf)).await {
                 Ok(n) => got.extend_from_slice(&buf[..n.unwrap()]),
                 Err(_) => cancelled += 1,
@@ -241,7 +241,7 @@ fn a_cancelled_accept_takes_nothing() {
         });
         let mut accepted = Vec::new();
         while accepted.len() < 100 {
-            let limit = Duration::from_micros(accepted.len() as u64 % 3 * 100);
+            let limit = Duration::from_micros(20 + accepted.len() as u64 % 3 * 100);
             if let Ok(result) = time::timeout(limit, listener.accept()).await {
                 accepted.push(result.unwrap());
             }
