@@ -38,7 +38,7 @@ fn memory() {
 }
 
 fn drained_channels() {
-    const COUNT: usize = 100_000;
+    const COUNT: usize = 5_000;
     let mut channels = Vec::with_capacity(COUNT);
     let before = IN_USE.load(Relaxed);
     for _ in 0..COUNT {

@@ -48,16 +48,43 @@ impl Extend<Waker> for WakeBatch {
 
 /// Wakes `waker`; a panic in it is reported by the panic hook and ends here.
 pub fn wake(waker: Waker) {
-    // A panic's payload may itself panic when dropped; leaking it is the only safe end.
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(move || waker.wake())) {
-        std::mem::forget(payload);
-    }
+    contain(move || waker.wake());
 }
 
 /// Drops something of the user's; a panic in its destructor is reported by the panic hook and
 /// ends here.
 pub fn drop_quietly<T>(value: T) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(move || drop(value))) {
+    contain(move || drop(value));
+}
+
+fn contain(user_code: impl FnOnce()) {
+    let Err(payload) = catch_unwind(AssertUnwindSafe(user_code)) else {
+        return;
+    };
+    // The payload is the user's, too. If dropping it panics, what that throws is leaked: otherwise
+    // there would be no end.
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(move || drop(payload))) {
         std::mem::forget(payload);
+    }
+}
+
+#[cfg(all(test, not(gorust_loom)))]
+mod tests {
+    use super::*;
+
+    /// A payload that throws itself again when it is dropped.
+    struct Again;
+
+    impl Drop for Again {
+        fn drop(&mut self) {
+            std::panic::panic_any(Again);
+        }
+    }
+
+    #[test]
+    fn a_panic_ends_here() {
+        contain(|| panic!("in user code"));
+        contain(|| std::panic::panic_any(Again));
+        drop_quietly(Again);
     }
 }
