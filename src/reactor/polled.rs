@@ -31,7 +31,9 @@ pub struct Polled<S: Source> {
 impl<S: Source> Polled<S> {
     /// Registers `io` with the current runtime's reactor. It must be in non-blocking mode.
     pub(crate) fn new(io: S) -> io::Result<Self> {
-        Self::register(io, crate::scheduler::current_reactor()?).map_err(|(error, _)| error)
+        let polled = Self::register(io, crate::scheduler::current_reactor()?);
+        crate::scheduler::source_added();
+        polled.map_err(|(error, _)| error)
     }
 
     /// Registers `io` with this reactor; gives it back if that fails.

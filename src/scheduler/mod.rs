@@ -165,6 +165,7 @@ impl Scheduler {
                 if self.threads.start_machine(self, Some(processor)).is_err() {
                     // No thread to be had: whoever is awake does the work, and sysmon tries again.
                     self.idle.take_back(processor);
+                    sysmon::nudge();
                 }
             }
         }
@@ -373,8 +374,8 @@ pub(crate) fn earliest_timer_changed(shard: &'static Shard) {
         return; // its owner looks before it sleeps
     }
     let scheduler = timer_scheduler();
-    // Between publishing the deadline and the look at who waits; partner: the fence in
-    // `Worker::wait_in_reactor`.
+    // Between publishing the deadline and the look at who waits; partners: the fence before a wait in
+    // the reactor (`worker::Around`), and that of `Scheduler::leave`.
     fence(Ordering::SeqCst);
     if scheduler.idle.has_poller() {
         scheduler.reactor.interrupt();
@@ -395,8 +396,15 @@ pub(crate) fn current_reactor() -> io::Result<&'static Reactor> {
             "the gorust runtime of this thread is shutting down",
         ));
     }
-    scheduler.ensure_watched();
     Ok(&scheduler.reactor)
+}
+
+/// Called after registering a descriptor with the current reactor.
+pub(crate) fn source_added() {
+    // Between the registration and the look at who waits; partner: the fence of whoever gives up the
+    // last processor, in `Scheduler::leave`.
+    fence(Ordering::SeqCst);
+    current_scheduler().ensure_watched();
 }
 
 /// Runs code that may block this thread for long. On a worker, the processor goes to another
@@ -406,7 +414,7 @@ pub(crate) fn block_in_place<R>(code: impl FnOnce() -> R) -> R {
     impl Drop for TakeBack {
         fn drop(&mut self) {
             if !self.0.is_closing() {
-                current::set_processor(self.0.idle.take_processor());
+                current::set_processor(self.0.take_processor());
             }
         }
     }

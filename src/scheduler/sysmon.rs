@@ -109,7 +109,7 @@ fn sleep() {
     let anybody_works = watch
         .schedulers
         .iter()
-        .any(|scheduler| !all_idle(scheduler));
+        .any(|scheduler| !is_at_rest(scheduler));
     if anybody_works {
         ASLEEP.set(false);
     }
@@ -120,8 +120,9 @@ fn sleep() {
     }
 }
 
-fn all_idle(scheduler: &Scheduler) -> bool {
-    scheduler.idle.processors() == scheduler.processors.len()
+/// Whether nobody works, nor should (there may be work for which no thread could be started).
+fn is_at_rest(scheduler: &Scheduler) -> bool {
+    scheduler.idle.processors() == scheduler.processors.len() && !scheduler.has_work()
 }
 
 /// Looks at every scheduler once; `true`: somebody works.
@@ -150,7 +151,7 @@ fn look_at(scheduler: &'static Scheduler, batch: &mut WakeBatch) -> bool {
     if (hostages || scheduler.has_work()) && scheduler.idle.worth_waking() {
         scheduler.wake_one();
     }
-    !all_idle(scheduler)
+    !is_at_rest(scheduler)
 }
 
 /// Fires what a stuck worker left. `true`: it keeps a goroutine in `runnext`.
