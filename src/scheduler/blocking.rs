@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use super::threads::start;
 use super::{Lease, Scheduler, current, report};
-use crate::primitive::{Condvar, Mutex, MutexGuard};
+use crate::primitive::{Condvar, Mutex, MutexGuard, mutated};
 use crate::task::cell::allocate;
 use crate::task::{JoinHandle, Runnable};
 
@@ -96,16 +96,19 @@ impl Pool {
     /// Queues a job.
     pub fn push(&self, job: Runnable) -> Pushed {
         let mut state = self.state.lock();
-        if state.closed {
+        if state.closed && !mutated!("blocking.push_into_closed") {
             drop(state);
             drop(job); // outside the lock: a destructor of the user's
             return Pushed::Refused;
         }
         state.jobs.push_back(job);
-        if state.promised < state.waiting {
+        let is_free = state.promised < state.waiting;
+        if is_free || state.waiting > 0 && mutated!("blocking.promises_twice") {
             state.promised += 1;
             drop(state);
-            self.available.notify_one();
+            if !mutated!("blocking.promises_in_silence") {
+                self.available.notify_one();
+            }
             return Pushed::Queued;
         }
         if state.threads < state.limit {
@@ -147,7 +150,9 @@ impl Pool {
             }
         }
         state.threads -= 1;
-        self.idle.notify_all();
+        if !mutated!("blocking.leaves_silently") {
+            self.idle.notify_all();
+        }
         Next::Leave
     }
 

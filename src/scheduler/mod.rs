@@ -374,8 +374,8 @@ pub(crate) fn earliest_timer_changed(shard: &'static Shard) {
         return; // its owner looks before it sleeps
     }
     let scheduler = timer_scheduler();
-    // Between publishing the deadline and the look at who waits; partner: the fence in
-    // `Worker::wait_in_reactor`.
+    // Between publishing the deadline and the look at who waits; partners: the fence before a wait in
+    // the reactor (`worker::Around`), and that of `Scheduler::leave`.
     fence(Ordering::SeqCst);
     if scheduler.idle.has_poller() {
         scheduler.reactor.interrupt();
