@@ -395,13 +395,12 @@ fn a_panic_that_nobody_waits_for_is_printed_with_id_and_place() {
                 eventually("it ends", || abort.is_finished());
             }
         }
-        runtime.block_on(async {
+        let named = runtime.block_on(async {
             let named = task::Builder::new().name("the named one");
             let handle = named.go(async { panic!("nobody hears the name") });
-            let abort = handle.abort_handle();
-            drop(handle);
-            eventually("it ends", || abort.is_finished());
+            handle.abort_handle()
         });
+        eventually("it ends", || named.is_finished());
         drop(runtime);
         return;
     }
